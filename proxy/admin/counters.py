@@ -1,0 +1,112 @@
+"""What one process counts: plain numbers, added to on the byte path and read by everything else.
+
+A `Counters` belongs to one event loop; nothing here locks. `snapshot` gives a JSON-able copy that can cross a
+process border, `merge` adds the snapshots of several workers, `proxy.admin.exposition` writes them for Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+OWN_SHARE_BUCKETS = 40
+"""Buckets of the own-share histogram; bucket *i* holds durations below 2**i nanoseconds and not below 2**(i-1)."""
+
+Snapshot = dict[str, Any]
+
+
+class Counters:
+    """The counters and gauges of one proxy process."""
+
+    __slots__ = (
+        "bytes_from_client",
+        "bytes_from_server",
+        "cancel_requests",
+        "client_connections",
+        "connections_refused",
+        "connections_total",
+        "errors",
+        "limits_reached",
+        "loop_lag_max",
+        "loop_lag_seconds",
+        "own_share",
+        "own_share_sum",
+        "reloads",
+        "server_connect_failures",
+        "server_connections",
+        "statements",
+        "streams_unobserved",
+        "tls_handshake_failures",
+    )
+
+    def __init__(self) -> None:
+        self.connections_total = 0
+        """Client connections accepted, cancel requests included."""
+        self.client_connections = 0
+        """Client connections open now."""
+        self.server_connections = 0
+        """Server connections open now."""
+        self.connections_refused: defaultdict[str, int] = defaultdict(int)
+        """By reason: `max_connections`, `draining`, `protocol`, `startup_timeout`, `tls`, `upstream`."""
+        self.bytes_from_client = 0
+        self.bytes_from_server = 0
+        self.statements: defaultdict[str, int] = defaultdict(int)
+        """Completed statements by the verb of their command tag (`SELECT`, `INSERT`, `COPY`, ...)."""
+        self.errors: defaultdict[str, int] = defaultdict(int)
+        """ErrorResponses that reached clients, by SQLSTATE class (first two characters)."""
+        self.own_share = [0] * OWN_SHARE_BUCKETS
+        """Time between receiving a chunk and having handed it on and observed it: log2 histogram."""
+        self.own_share_sum = 0
+        """Sum of the same, nanoseconds."""
+        self.cancel_requests: defaultdict[str, int] = defaultdict(int)
+        """By result: `forwarded`, `unknown`, `failed`."""
+        self.server_connect_failures: defaultdict[str, int] = defaultdict(int)
+        """Failed attempts to reach an upstream host, by host as configured."""
+        self.tls_handshake_failures: defaultdict[str, int] = defaultdict(int)
+        """By leg: `client`, `server`."""
+        self.streams_unobserved: defaultdict[str, int] = defaultdict(int)
+        """Connections whose stream stopped making sense and is now forwarded unread, by reason."""
+        self.limits_reached: defaultdict[str, int] = defaultdict(int)
+        """How often a configured limit was met, by the limit's name in the configuration."""
+        self.reloads: defaultdict[str, int] = defaultdict(int)
+        """Rule reloads by result: `applied`, `unchanged`, `rejected`."""
+        self.loop_lag_seconds = 0.0
+        """How late the event loop's last tick was."""
+        self.loop_lag_max = 0.0
+        """The largest such lateness since the start."""
+
+    def snapshot(self) -> Snapshot:
+        """A JSON-able copy."""
+        out: Snapshot = {}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                value = dict(value)
+            elif isinstance(value, list):
+                value = list(value)
+            out[name] = value
+        return out
+
+
+_MAXIMA = frozenset({"loop_lag_seconds", "loop_lag_max"})
+
+
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The snapshots of several processes as one: sums, except for lags, of which the largest counts."""
+    out = Counters().snapshot()
+    for snap in snapshots:
+        for name, value in snap.items():
+            if name not in out:
+                continue
+            if isinstance(value, dict):
+                target = out[name]
+                for key, n in value.items():
+                    target[key] = target.get(key, 0) + n
+            elif isinstance(value, list):
+                out[name] = [a + b for a, b in zip(out[name], value, strict=True)]
+            elif name in _MAXIMA:
+                out[name] = max(out[name], value)
+            else:
+                out[name] += value
+    return out
