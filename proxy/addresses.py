@@ -123,7 +123,7 @@ def parse_upstream(text: str) -> Upstream:
     return Upstream(_checked_hosts(parse_address(part) for part in text.split(",")))
 
 
-_CREDENTIALS = "the upstream holds {what}; leave it out: the application's own user, password and database are passed through"
+_CREDENTIALS = "the upstream holds {what}; leave it out: the application's own credentials are passed through"
 _TLS_KEYS = ("sslmode", "sslnegotiation", "sslrootcert", "sslcert", "sslkey")
 _URI_KEYS = ("host", "port", *_TLS_KEYS)
 _APPLICATION_KEYS = {
@@ -305,7 +305,7 @@ _HOST = re.compile(r"[^\s\[\]/@,:?#=%\\*\0]+")
 def _check_host(host: str, text: str) -> None:
     if not host or host == "*":
         raise AddressError(
-            f"{text!r} names no host; write 0.0.0.0:PORT for every IPv4 interface, [::]:PORT for every interface"
+            f"{text!r} names no host; write 0.0.0.0:PORT for every IPv4 interface, [::]:PORT for all"
         )
     if not _HOST.fullmatch(host):
         raise AddressError(f"{text!r} is not an address; write HOST:PORT, [IPV6]:PORT or a socket's path")
