@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Prepares this checkout for a purpose: scripts/setup.sh demo | lint | test | bench | all
+#
+# Everything large goes to $XDG_CACHE_HOME/causeway (default ~/.cache/causeway) and is reused; each part carries
+# a stamp of what it was made from, so that a run with nothing to do takes well under a second.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+. "$top/scripts/packages.sh"
+
+purpose=${1:-all}
+case $purpose in
+  demo | lint | test | bench | all) ;;
+  *) fail "unknown purpose '$purpose'" "One of: demo, lint, test, bench, all." ;;
+esac
+cd "$top"
+
+# Two makes at once in one home directory: the second waits for the first.
+exec 9>"$cache/setup.lock"
+flock -n 9 || { say "another set-up is running; waiting for it"; flock 9; }
+
+# The Python to build with: $PYTHON, or the first one found that is new enough.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail "no Python 3.11 or later found" "Debian 12 and later: apt-get install python3. Elsewhere: make PYTHON=/path/to/python3.11 …"
+}
+
+# Sets `venv` and makes .venv point to it. The checkout is part of the name, because the project itself is installed
+# there in editable form.
+ensure_venv() {
+  local version
+  version=$("$python" -c 'import sys; print(sys.version, sys.prefix)')
+  venv="$cache/venv-$(fingerprint "$(contents pyproject.toml setup.py)" "$version" "$top")"
+  if [ ! -e "$venv/made" ]; then
+    rm -rf "$venv"
+    step "Python environment" "Is there space left in $cache?" "$python" -m venv "$venv"
+    echo "$top" >"$venv/made"
+    local old
+    for old in "$cache"/venv-*/made; do
+      [ "$old" = "$venv/made" ] || [ "$(cat "$old")" != "$top" ] || rm -rf "${old%/made}"
+    done
+  fi
+  if [ "$(readlink .venv 2>/dev/null || true)" != "$venv" ]; then
+    [ -L .venv ] || [ ! -e .venv ] || fail "$top/.venv exists and is not a link" "Move it away, then run make again."
+    ln -sfn "$venv" .venv
+  fi
+}
+
+# ensure_project LEVEL: the project, in editable form, with what it depends on. LEVEL is `run`, or `dev` for the
+# extras of pyproject.toml as well.
+ensure_project() {
+  local extras=""
+  [ ! -e "$venv/installed-dev" ] || return 0
+  if [ "$1" = dev ]; then extras="[dev,clients]"; elif [ -e "$venv/installed-run" ]; then return 0; fi
+  step "Python packages ($1)" "Is a package index reachable? Try: $venv/bin/python -m pip download --no-deps -d /tmp pydantic" \
+    "$venv/bin/python" -m pip install --disable-pip-version-check --editable ".$extras"
+  touch "$venv/installed-$1"
+  extension_stamp >"$venv/extension"
+}
+
+# What the compiled header walk was made from, and whether there is one.
+extension_stamp() {
+  local built=pure
+  ! compgen -G 'proxy/wire/_framing.*.so' >/dev/null || built=compiled
+  command -v "${CC:-cc}" >/dev/null || [ "$built" = compiled ] || built=no-compiler
+  echo "$(contents setup.py proxy/wire/*.c) $built"
+}
+
+# The optional C extension, in place: anew when its source changed, was cleaned away, or a compiler has come.
+ensure_extension() {
+  [ "$(extension_stamp)" != "$(cat "$venv/extension" 2>/dev/null)" ] || return 0
+  rm -f proxy/wire/_framing.*.so
+  step "compiled header walk (optional)" "The pure Python version is used without it: make CC=false" \
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --editable .
+  extension_stamp >"$venv/extension"
+}
+
+python=$(find_python)
+ensure_packages "$purpose"
+ensure_venv
+case $purpose in demo) ensure_project run ;; *) ensure_project dev ;; esac
+ensure_extension
