@@ -1,0 +1,23 @@
+"""pytest plugin: the databases, once a session. Load it with `pytest_plugins = ["devstack.fixtures"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.postgres import PostgresServer, start_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL. A test that stops or reconfigures it puts it back before it ends."""
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a new database of `postgres`, dropped after the test."""
+    with postgres.database() as name:
+        yield name

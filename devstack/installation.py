@@ -1,0 +1,118 @@
+"""Where the PostgreSQL programs come from, and how to run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.accounts import Account, server_account
+from devstack.errors import DevstackError
+
+CHOICE_VARIABLE = "CAUSEWAY_POSTGRES"
+_DEBIAN_ROOT = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One set of PostgreSQL programs."""
+
+    version: str
+    """As `postgres --version` has it, e.g. "15.18"."""
+    bin: Path
+    """Directory of psql, pgbench and the others, to be run on this machine as they are."""
+    rootfs: Path | None = None
+    """Where set, the server runs inside this root file system, sandboxed."""
+
+    @property
+    def major(self) -> int:
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
+
+    @property
+    def account(self) -> Account | None:
+        """Whom the server must run as. A sandbox brings its own user."""
+        return None if self.rootfs else server_account()
+
+    def server_command(self, program: str, *arguments: str, writable: Sequence[Path]) -> list[str]:
+        """How to run `postgres` or `initdb` with access to the directories `writable`."""
+        if self.rootfs is None:
+            return [str(self.bin / program), *arguments]
+        from devstack.sandbox import sandbox_command
+
+        inside = f"/usr/lib/postgresql/{self.major}/bin/{program}"
+        return sandbox_command(self.rootfs, writable, [inside, *arguments])
+
+
+def find_installation(choice: str | None = None) -> Installation:
+    """The PostgreSQL to run.
+
+    `choice` (else the environment variable CAUSEWAY_POSTGRES) is `system`, `rootfs` or a directory of
+    binaries; without it: the machine's own server where one is installed, else the root file system's.
+    """
+    choice = choice or os.environ.get(CHOICE_VARIABLE) or "auto"
+    if choice == "rootfs":
+        return _from_rootfs()
+    if choice not in ("auto", "system"):
+        directory = Path(choice).expanduser()
+        if not (directory / "postgres").is_file():
+            raise DevstackError(
+                f"{CHOICE_VARIABLE}={choice}: there is no `postgres` in that directory; "
+                "give `system`, `rootfs` or the directory that holds initdb and postgres"
+            )
+        return _from_directory(directory.resolve())
+    found = system_bindir()
+    if found is not None:
+        return _from_directory(found)
+    if choice == "system":
+        raise DevstackError(
+            f"no PostgreSQL server under {_DEBIAN_ROOT} or on the PATH: install one "
+            f"(Debian: `apt-get install postgresql`) or set {CHOICE_VARIABLE}=rootfs"
+        )
+    return _from_rootfs()
+
+
+def system_bindir(root: Path = _DEBIAN_ROOT) -> Path | None:
+    """The newest complete server under `root`, else the one on the PATH."""
+
+    def release(path: Path) -> float:
+        try:
+            return float(path.parent.name)
+        except ValueError:
+            return -1.0
+
+    for directory in sorted(root.glob("*/bin"), key=release, reverse=True):
+        if all((directory / name).is_file() for name in ("postgres", "initdb")):
+            return directory
+    program = shutil.which("postgres")
+    if program:
+        directory = Path(program).resolve().parent
+        if (directory / "initdb").is_file():
+            return directory
+    return None
+
+
+def _from_directory(directory: Path) -> Installation:
+    return Installation(version=_version([str(directory / "postgres"), "--version"]), bin=directory)
+
+
+def _from_rootfs() -> Installation:
+    from devstack.rootfs import ensure_rootfs
+
+    rootfs = ensure_rootfs()
+    version = _version([str(rootfs.client_bin / "postgres"), "--version"])
+    return Installation(version=version, bin=rootfs.client_bin, rootfs=rootfs.path)
+
+
+def _version(command: list[str]) -> str:
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DevstackError(f"{' '.join(command)} failed: {error}") from error
+    match = re.search(r"\d+(\.\d+|beta\d+|rc\d+|devel)", output)
+    if match is None:
+        raise DevstackError(f"{' '.join(command)} said {output!r}, which holds no version number")
+    return match.group()

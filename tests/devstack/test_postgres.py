@@ -1,0 +1,162 @@
+"""The throw-away PostgreSQL: what it offers, and that it is gone afterwards."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from devstack.errors import DevstackError
+from devstack.postgres import PASSWORD, ROLES, PostgresServer, Role, StopMode, start_postgres
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that these tests may stop and reconfigure."""
+    with start_postgres(settings={"max_connections": 30}) as server:
+        yield server
+
+
+async def _fetch(dsn: str, sql: str, tls: ssl.SSLContext | None = None) -> object:
+    connection = await asyncpg.connect(dsn, ssl=tls if tls is not None else False)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+def _tls(server: PostgresServer, *, with_client_certificate: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(server.certificates.ca))
+    if with_client_certificate:
+        context.load_cert_chain(server.certificates.client.cert, server.certificates.client.key)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("wal_level", "logical"),
+        ("max_connections", "400"),
+        ("max_prepared_transactions", "20"),
+        ("ssl", "on"),
+        ("server_encoding", "UTF8"),
+    ],
+)
+async def test_settings(postgres: PostgresServer, name: str, value: str) -> None:
+    assert await _fetch(postgres.dsn(), f"show {name}") == value
+
+
+@pytest.mark.parametrize(
+    "role", [role for role in ROLES if role.connection == "host"], ids=lambda role: role.name
+)
+@pytest.mark.parametrize("leg", ["tcp", "tls", "socket"])
+async def test_every_password_method(postgres: PostgresServer, role: Role, leg: str) -> None:
+    name, method = role.name, role.method
+    host = str(postgres.socket_dir) if leg == "socket" else None
+    tls = _tls(postgres) if leg == "tls" else None
+    assert (
+        await _fetch(postgres.dsn("postgres", name, PASSWORD, host=host), "select current_user", tls) == name
+    )
+    if method != "trust":
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await _fetch(postgres.dsn("postgres", name, "wrong", host=host), "select 1", tls)
+
+
+async def test_role_that_needs_tls(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres", "causeway_ssl", PASSWORD)
+    assert await _fetch(dsn, "select current_user", _tls(postgres)) == "causeway_ssl"
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await _fetch(dsn, "select 1")
+
+
+async def test_role_that_needs_a_client_certificate(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres", "causeway_cert")
+    context = _tls(postgres, with_client_certificate=True)
+    assert await _fetch(dsn, "select current_user", context) == "causeway_cert"
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await _fetch(dsn, "select 1", _tls(postgres))
+
+
+async def test_any_role_creates_tables_in_a_new_database(postgres: PostgresServer, database: str) -> None:
+    connection = await asyncpg.connect(postgres.dsn(database, "causeway_scram", PASSWORD))
+    try:
+        await connection.execute("create table t (id int primary key)")
+        assert await connection.fetchval("select count(*) from t") == 0
+    finally:
+        await connection.close()
+
+
+def test_database_is_dropped(postgres: PostgresServer) -> None:
+    with postgres.database() as name:
+        assert postgres.psql("select current_database()", name) == name
+    assert postgres.psql(f"select count(*) from pg_database where datname = '{name}'") == "0"
+
+
+def test_psql_reports_an_error(postgres: PostgresServer) -> None:
+    with pytest.raises(DevstackError, match="division by zero"):
+        postgres.psql("select 1/0")
+
+
+def test_replication_connection(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres", "causeway_scram", PASSWORD, replication="database")
+    assert postgres.psql("select rolreplication from pg_roles where rolname = 'causeway_scram'") == "t"
+    done = subprocess.run(
+        [str(postgres.pg_bin / "psql"), "-XAt", "-c", "IDENTIFY_SYSTEM", dsn],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("|postgres\n")
+
+
+def test_settings_given_at_start(own_server: PostgresServer) -> None:
+    assert own_server.psql("show max_connections") == "30"
+
+
+def test_conf_reloads_and_none_takes_back(own_server: PostgresServer) -> None:
+    own_server.conf(work_mem="7MB", application_name="it's quoted")
+    assert own_server.psql("show work_mem") == "7MB"
+    own_server.conf(work_mem=None)
+    assert own_server.psql("show work_mem") == "4MB"
+
+
+@pytest.mark.parametrize("mode", ["smart", "fast", "immediate"])
+async def test_stop_and_start_keep_port_and_data(own_server: PostgresServer, mode: StopMode) -> None:
+    table = f"kept_{mode}"
+    own_server.psql(f"create table {table} as select 1 as a; checkpoint")
+    own_server.stop(mode)
+    assert not own_server.running
+    assert own_server.pid is None
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncpg.connect(own_server.dsn())
+    own_server.start()
+    assert own_server.psql(f"select count(*) from {table}") == "1"
+
+
+def test_a_server_that_cannot_start_says_why() -> None:
+    with (
+        pytest.raises(DevstackError, match="no_such_setting"),
+        start_postgres(settings={"no_such_setting": 1}),
+    ):
+        pass
+
+
+def test_everything_is_deleted_at_the_end() -> None:
+    with start_postgres() as server:
+        base = server.data_dir.parent
+        assert base.is_dir()
+    assert not base.exists()
+
+
+def test_dsn_quotes_what_needs_it(postgres: PostgresServer) -> None:
+    assert (
+        postgres.dsn("a/b", "me@x", "p:w", host="::1", port=1, sslmode="require")
+        == "postgresql://me%40x:p%3Aw@[::1]:1/a%2Fb?sslmode=require"
+    )
