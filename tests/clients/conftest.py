@@ -19,17 +19,17 @@ from dataclasses import replace
 from itertools import count
 from typing import cast
 
-import psycopg
 import pytest
 from psycopg import sql
 
-from tests.clients.endpoint import Endpoint, Kind, await_row
+from devstack.fixtures import postgres
+from devstack.postgres import PASSWORD, PostgresServer
+from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
 
 _numbers = count(1)
 
-ROLE = "clients_app"
-PASSWORD = "it's 50% \"quoted\" & spaced"
-"""Needs quoting in a connection string and escaping in a URL, as real secrets do."""
+ROLE = "causeway_scram"
+"""The applications' role: no superuser; every connection of this matrix authenticates with SCRAM-SHA-256."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,57 +39,49 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def superuser() -> Endpoint:
-    """Straight to the source as its superuser: prepares roles and databases, looks behind the scenes."""
-    host, port, directory = os.environ["SHIM_PG"].split(",")
-    return Endpoint("direct", host, int(port), "postgres", "", "postgres", directory, int(port))
-
-
-@pytest.fixture(scope="session")
-def role(superuser: Endpoint) -> str:
-    """The applications' role: no superuser, may create databases and replicate."""
-    with superuser.connect() as connection:
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(ROLE)))
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN REPLICATION CREATEDB PASSWORD {}").format(
-                sql.Identifier(ROLE), sql.Literal(PASSWORD)
-            )
-        )
-        connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(ROLE)))
-    return ROLE
+def superuser(postgres: PostgresServer) -> Endpoint:
+    """Straight to the source as its superuser: prepares databases, looks behind the scenes."""
+    source = Endpoint(
+        kind="direct",
+        host=postgres.host,
+        port=postgres.port,
+        user="postgres",
+        password="",
+        dbname="postgres",
+        socket_directory=str(postgres.socket_dir),
+        socket_port=postgres.port,
+        root_certificate=str(postgres.certificates.ca),
+    )
+    source.execute(f"GRANT pg_read_all_stats TO {ROLE}")  # type: ignore[arg-type]
+    return source
 
 
 @pytest.fixture
-def database(superuser: Endpoint, role: str) -> Iterator[str]:
-    """A fresh database owned by the role, dropped at the end, when nobody may be connected to it any more."""
-    name = f"clients {os.getpid()} {next(_numbers)}"
+def fresh_database(superuser: Endpoint) -> Iterator[str]:
+    """A new database owned by the role, dropped at the end, when nobody may be connected to it any more."""
+    name = f"clients é {next(_numbers)}"
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(sql.Identifier(name), sql.Identifier(ROLE))
     with superuser.connect() as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(sql.Identifier(name), sql.Identifier(role))
-        )
+        connection.execute(create)
     yield name
-    leftover: AssertionError | None = None
     try:
         await_row(
             superuser,
             "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = %(name)s)",
             {"name": name},
         )
-    except AssertionError as problem:
-        leftover = problem
-    with superuser.connect() as connection:
-        connections = connection.execute(
-            "SELECT application_name, state, query FROM pg_stat_activity WHERE datname = %s", [name]
-        ).fetchall()
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-    if leftover is not None:
-        pytest.fail(f"the test left connections behind: {connections}", pytrace=False)
+    except NeverHappened:
+        left = superuser.query("SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = %s", name)
+        pytest.fail(f"the test left connections behind: {left}", pytrace=False)
+    finally:
+        with superuser.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def direct(superuser: Endpoint, database: str) -> Endpoint:
+def direct(superuser: Endpoint, fresh_database: str) -> Endpoint:
     """The fresh database, straight, whatever the variant: for what a test observes behind the client's back."""
-    return replace(superuser, user=ROLE, password=PASSWORD, dbname=database)
+    return replace(superuser, user=ROLE, password=PASSWORD, dbname=fresh_database)
 
 
 @pytest.fixture
@@ -101,4 +93,4 @@ def endpoint(request: pytest.FixtureRequest, endpoint_kind: Kind, direct: Endpoi
     return replace(running, user=direct.user, password=direct.password, dbname=direct.dbname)
 
 
-__all__ = ["psycopg"]
+__all__ = ["postgres"]

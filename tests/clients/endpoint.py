@@ -31,6 +31,8 @@ class Endpoint:
     socket_directory: str
     """Holds the listener's Unix socket `.s.PGSQL.<socket_port>`."""
     socket_port: int
+    root_certificate: str
+    """Path of the authority that the listener's TLS certificate is checked against."""
 
     def parameters(self, **overrides: Any) -> dict[str, Any]:
         """libpq keywords. TLS is off unless asked for: a test says itself when it means TLS."""
