@@ -13,6 +13,9 @@ from typing import Any
 OWN_SHARE_BUCKETS = 40
 """Buckets of the own-share histogram; bucket *i* holds durations below 2**i nanoseconds and not below 2**(i-1)."""
 
+MAX_VERBS = 128
+"""Different verbs counted apart; PostgreSQL has about seventy."""
+
 Snapshot = dict[str, Any]
 
 
@@ -51,8 +54,8 @@ class Counters:
         """By reason: `max_connections`, `draining`, `protocol`, `startup_timeout`, `tls`, `upstream`."""
         self.bytes_from_client = 0
         self.bytes_from_server = 0
-        self.statements: defaultdict[str, int] = defaultdict(int)
-        """Completed statements by the verb of their command tag (`SELECT`, `INSERT`, `COPY`, ...)."""
+        self.statements: dict[bytes, int] = {}
+        """Completed statements by the verb of their command tag (`SELECT`, `INSERT`, `COPY`, ...), as sent."""
         self.errors: defaultdict[str, int] = defaultdict(int)
         """ErrorResponses that reached clients, by SQLSTATE class (first two characters)."""
         self.own_share = [0] * OWN_SHARE_BUCKETS
@@ -76,6 +79,12 @@ class Counters:
         self.loop_lag_max = 0.0
         """The largest such lateness since the start."""
 
+    def new_verb(self, verb: bytes) -> None:
+        """Counts a statement whose verb was not met before; past MAX_VERBS it is counted as `OTHER`."""
+        if len(self.statements) >= MAX_VERBS:
+            verb = b"OTHER"
+        self.statements[verb] = self.statements.get(verb, 0) + 1
+
     def snapshot(self) -> Snapshot:
         """A JSON-able copy."""
         out: Snapshot = {}
@@ -86,6 +95,9 @@ class Counters:
             elif isinstance(value, list):
                 value = list(value)
             out[name] = value
+        out["statements"] = {
+            verb.rstrip(b"\x00").decode("ascii", "replace"): n for verb, n in self.statements.items()
+        }
         return out
 
 

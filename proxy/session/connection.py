@@ -1,0 +1,441 @@
+"""One client connection's I/O: two legs, flow control between them, TLS, and the tasks that open and end them.
+
+The only file of the session that knows the event loop. A leg is an asyncio protocol; while a session relays, its
+`data_received` is the relay's own method, so that a chunk goes from the transport to the relay to the other
+transport with nothing in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Protocol, cast
+
+from proxy.admin.counters import Counters
+from proxy.logs import get_logger
+from proxy.session.cancel import CancelKeys
+from proxy.session.session import ClientPolicy, Session, Stage
+from proxy.session.tls import ReloadedContext
+from proxy.session.upstream import Connector, Plan, Route, UpstreamError
+from proxy.wire.startup import CancelRequest, StartupMessage
+
+log = get_logger(__name__)
+
+_HOLD_CONNECTING = 1
+_HOLD_SINK_FULL = 2
+
+
+class ForwardCancel(Protocol):
+    """Passes a cancel request on; False if nobody has its key."""
+
+    async def __call__(self, request: CancelRequest) -> bool: ...
+
+
+class Surroundings(Protocol):
+    """What every connection of a proxy shares."""
+
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def policy(self) -> ClientPolicy: ...
+    @property
+    def connector(self) -> Connector: ...
+    @property
+    def cancel_keys(self) -> CancelKeys: ...
+    @property
+    def client_tls(self) -> ReloadedContext | None: ...
+    @property
+    def buffer_high_water(self) -> int:
+        """Bytes written to a leg and not taken by its peer at which the other leg is not read any more."""
+
+    @property
+    def startup_timeout(self) -> float: ...
+    @property
+    def close_timeout(self) -> float:
+        """Seconds a leg may take to accept its last bytes and to close its side."""
+
+    @property
+    def forward_cancel(self) -> ForwardCancel: ...
+
+    def admit(self) -> bool:
+        """Whether one more client may have a server connection."""
+
+    def ended(self, connection: Connection) -> None:
+        """Both legs are closed and no task is left."""
+
+
+class Leg(asyncio.BaseProtocol):
+    """One side of a connection."""
+
+    __slots__ = (
+        "_eof_seen",
+        "_holds",
+        "_linger",
+        "closed",
+        "connection",
+        "counted",
+        "data_received",
+        "peer",
+        "transport",
+    )
+
+    def __init__(self, connection: Connection, receive: Callable[[bytes], None]) -> None:
+        self.connection = connection
+        self.data_received = receive
+        self.transport: asyncio.Transport | None = None
+        self.peer: Leg | None = None
+        self.closed = False
+        """Whether the transport is gone; a leg that never had one is not closed."""
+        self.counted = False
+        """Whether the leg is counted among the open server connections."""
+        self._eof_seen = False
+        self._holds = 0
+        self._linger: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.attach(cast(asyncio.Transport, transport))
+        self.connection.leg_made(self)
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Uses `transport` from here on."""
+        self.transport = transport
+        self.transport.set_write_buffer_limits(high=self.connection.around.buffer_high_water)
+        if self._holds:
+            self.transport.pause_reading()
+
+    def receive_with(self, receive: Callable[[bytes], None]) -> None:
+        """From here on the transport calls `receive`; set_protocol makes it forget the method it had cached."""
+        self.data_received = receive
+        if self.transport is not None:
+            self.transport.set_protocol(self)
+
+    def hold(self, reason: int) -> None:
+        """Stop reading until every reason is released."""
+        if not self._holds and self.transport is not None and not self.closed:
+            self.transport.pause_reading()
+        self._holds |= reason
+
+    def release(self, reason: int) -> None:
+        held = self._holds
+        self._holds &= ~reason
+        if held and not self._holds and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        if self.peer is not None:
+            self.peer.hold(_HOLD_SINK_FULL)
+
+    def resume_writing(self) -> None:
+        if self.peer is not None:
+            self.peer.release(_HOLD_SINK_FULL)
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def finish(self, timeout: float) -> None:
+        """Send what is buffered, say EOF, and close once the peer has too, or after `timeout` seconds.
+
+        Closing a socket with unread bytes in it resets the connection, and a reset can overtake the last error
+        message; so what still comes is read and dropped.
+        """
+        transport = self.transport
+        if transport is None or self.closed or self._linger is not None:
+            return
+        self.data_received = _drop
+        if transport.can_write_eof() and not transport.is_closing() and not self._eof_seen:
+            transport.set_protocol(self)
+            try:
+                transport.write_eof()
+            except OSError:
+                transport.close()
+            self._holds = 0
+            transport.resume_reading()
+        else:
+            transport.close()
+        self._linger = asyncio.get_running_loop().call_later(timeout, self._lingered)
+
+    def close(self) -> None:
+        """Close once what is buffered has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what is buffered is lost."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _lingered(self) -> None:
+        if not self.closed:
+            self.connection.around.counters.limits_reached["close_timeout"] += 1
+            self.abort()
+
+    def eof_received(self) -> bool:
+        """True keeps the transport open for writing."""
+        self._eof_seen = True
+        return self._linger is None and self.connection.eof_received(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if self._linger is not None:
+            self._linger.cancel()
+        self.data_received = _drop
+        self.connection.leg_lost(self, exc)
+
+
+def _drop(data: bytes) -> None:
+    """Bytes nobody waits for any more."""
+
+
+class Connection:
+    """A client's connection and the server connection that belongs to it."""
+
+    __slots__ = (
+        "_admitted",
+        "_deadline",
+        "_failures",
+        "_key",
+        "_plan",
+        "_tasks",
+        "around",
+        "client",
+        "route",
+        "server",
+        "session",
+    )
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self.session = Session(self, around.policy, around.counters)
+        self.client = Leg(self, self.session.client_data)
+        self.server: Leg | None = None
+        self.route: Route | None = None
+        self._plan: Plan | None = None
+        self._failures: list[str] = []
+        self._key: bytes | None = None
+        self._admitted = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deadline: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            around.startup_timeout, self.session.startup_timed_out
+        )
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the connection counts against max_connections."""
+        return self._admitted
+
+    def leg_made(self, leg: Leg) -> None:
+        """A leg has its transport; where the client's comes with TLS, the client did not ask first."""
+        if leg is self.client and leg.transport is not None:
+            tls = leg.transport.get_extra_info("ssl_object")
+            if tls is not None:
+                self.session.client_secured(direct=True, alpn=tls.selected_alpn_protocol())
+
+    def abandon(self) -> None:
+        """Reset both legs; what is buffered is lost."""
+        self.session.client_closed()
+        for task in self._tasks:
+            task.cancel()
+        self.client.abort()
+        if self.server is not None:
+            self.server.abort()
+        self._check_ended()
+
+    # SessionIO: what the session asks for.
+
+    def to_client(self, data: bytes) -> None:
+        self.client.write(data)
+
+    def to_server(self, data: bytes) -> None:
+        if self.server is not None:
+            self.server.write(data)
+
+    def start_client_tls(self) -> None:
+        self.client.hold(_HOLD_CONNECTING)
+        self._run(self._client_handshake(), "client TLS handshake")
+
+    def connect(self, message: StartupMessage) -> None:
+        self.client.hold(_HOLD_CONNECTING)
+        self._admitted = self.around.admit()
+        if not self._admitted:
+            self.session.refuse_too_many()
+            return
+        self._plan = self.around.connector.plan()
+        self._run(self._connect(self._plan), "server connection")
+
+    def retry_elsewhere(self, sqlstate: str) -> bool:
+        plan = self._plan
+        if plan is None:
+            return False
+        moved = plan.next_host() if sqlstate == "57P03" and plan.has_next_host else plan.next_encryption()
+        if moved:
+            self._failures.append(
+                f"{self.route.host if self.route else '?'}: refused with SQLSTATE {sqlstate}"
+            )
+            if self.server is not None:
+                self.server.close()
+                self.server = None
+            self.client.hold(_HOLD_CONNECTING)
+            self._run(self._connect(plan), "server connection")
+        return moved
+
+    def forward_cancel(self, request: CancelRequest) -> None:
+        self._run(self._cancel(request), "cancel request")
+
+    def key_received(self, key: bytes) -> None:
+        self._key = key
+        self.around.cancel_keys.add(key, self)
+
+    def established(self) -> None:
+        self._stop_deadline()
+        self._plan = None
+        self._failures = []
+        client, server, relay = self.client, self.server, self.session.relay
+        if client.transport is None or server is None or server.transport is None:
+            return
+        relay.to_client = client.transport.write
+        relay.to_server = server.transport.write
+        client.receive_with(relay.from_client)
+        server.receive_with(relay.from_server)
+
+    def finish_client(self) -> None:
+        self._stop_deadline()
+        self.client.finish(self.around.close_timeout)
+        if self.client.transport is None:
+            self._check_ended()
+
+    def finish_server(self) -> None:
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        if self.server is not None:
+            self.server.finish(self.around.close_timeout)
+
+    # What the legs report.
+
+    def eof_received(self, leg: Leg) -> bool:
+        """A half-closed client may still be reading, and Postgres goes on until it reads the EOF itself."""
+        if leg is self.client:
+            if self.session.stage is Stage.RELAY and self.server is not None:
+                server = self.server.transport
+                if server is not None and server.can_write_eof() and leg.transport is not None:
+                    if not server.is_closing():
+                        server.write_eof()
+                    return leg.transport.can_write_eof()
+            self.session.client_closed()
+            return False
+        return False
+
+    def leg_lost(self, leg: Leg, exc: Exception | None) -> None:
+        if leg is self.client:
+            self._stop_deadline()
+            self.session.client_closed()
+        else:
+            if leg.counted:
+                self.around.counters.server_connections -= 1
+            if leg is self.server:
+                self.session.server_closed(str(exc) if exc else None)
+        self._check_ended()
+
+    # Tasks.
+
+    async def _client_handshake(self) -> None:
+        leg = self.client
+        context = self.around.client_tls
+        if context is None or leg.transport is None:
+            raise RuntimeError("TLS was accepted without a certificate")
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(
+                leg.transport,
+                leg,
+                context.get(),
+                server_side=True,
+                ssl_handshake_timeout=self.around.startup_timeout,
+                ssl_shutdown_timeout=self.around.close_timeout,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self.around.counters.tls_handshake_failures["client"] += 1
+            log.warning("client_tls_failed", error=str(error))
+            leg.abort()
+            return
+        if secured is None:
+            return
+        leg.attach(secured)
+        self.session.client_secured()
+        leg.release(_HOLD_CONNECTING)
+
+    async def _connect(self, plan: Plan) -> None:
+        while (attempt := plan.current) is not None:
+            host, secure = attempt
+            try:
+                _, leg, route = await self.around.connector.open(
+                    host, secure=secure, tls_optional=plan.tls_optional, factory=self._server_leg
+                )
+            except UpstreamError as error:
+                self._failures.append(str(error))
+                log.warning("upstream_unreachable", host=str(host), error=str(error))
+                if not (error.encryption_failed and plan.next_encryption()):
+                    plan.next_host()
+                continue
+            if secure and not route.secure:
+                plan.used_plain()
+            self._connected(leg, route)
+            return
+        self.session.server_unreachable(self._failures)
+
+    def _server_leg(self) -> Leg:
+        return Leg(self, self.session.server_data)
+
+    def _connected(self, leg: Leg, route: Route) -> None:
+        leg.counted = True
+        self.around.counters.server_connections += 1
+        self.server = leg
+        self.route = route
+        leg.peer = self.client
+        self.client.peer = leg
+        self.session.server_connected(secure=route.secure)
+        self.client.release(_HOLD_CONNECTING)
+
+    async def _cancel(self, request: CancelRequest) -> None:
+        try:
+            known = await self.around.forward_cancel(request)
+        except (OSError, TimeoutError, UpstreamError) as error:
+            self.around.counters.cancel_requests["failed"] += 1
+            log.warning("cancel_failed", error=str(error) or "timed out")
+        else:
+            self.around.counters.cancel_requests["forwarded" if known else "unknown"] += 1
+        self._stop_deadline()
+        self.client.close()
+
+    def _run(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("connection_task_failed", task=task.get_name(), error=repr(error))
+            self.client.abort()
+            self.session.client_closed()
+        self._check_ended()
+
+    # Ends.
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _check_ended(self) -> None:
+        if self._tasks or not (self.client.closed or self.client.transport is None):
+            return
+        if self.server is not None and not self.server.closed:
+            return
+        if self._key is not None:
+            self.around.cancel_keys.discard(self._key, self)
+            self._key = None
+        self._stop_deadline()
+        self.around.ended(self)
