@@ -1,0 +1,1 @@
+"""Rule files from text to checked rules; the rest of the package uses `proxy.rules`."""
