@@ -57,10 +57,12 @@ def superuser(postgres: PostgresServer) -> Endpoint:
 
 
 @pytest.fixture
-def fresh_database(superuser: Endpoint) -> Iterator[str]:
+def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[str]:
     """A new database owned by the role, dropped at the end, when nobody may be connected to it any more."""
     name = f"clients é {next(_numbers)}"
     create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(sql.Identifier(name), sql.Identifier(ROLE))
+    if postgres.major >= 15:
+        create += sql.SQL(" STRATEGY file_copy")
     with superuser.connect() as connection:
         connection.execute(create)
     yield name

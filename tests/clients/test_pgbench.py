@@ -28,10 +28,10 @@ class Pgbench:
         assert "aborted" not in finished.stderr, finished.stderr
         return finished.stdout + finished.stderr
 
-    def load(self, *arguments: str) -> None:
+    def load(self, *arguments: str, transactions: int = TRANSACTIONS) -> None:
         """Run the load and demand that every transaction of every client was processed."""
-        output = self("-n", "-c", str(CLIENTS), "-j", "2", "-t", str(TRANSACTIONS), *arguments)
-        total = CLIENTS * TRANSACTIONS
+        output = self("-n", "-c", str(CLIENTS), "-j", "2", "-t", str(transactions), *arguments)
+        total = CLIENTS * transactions
         assert f"number of transactions actually processed: {total}/{total}" in output
         failed = re.search(r"number of failed transactions: (\d+)", output)
         assert failed is None or failed.group(1) == "0"
@@ -110,8 +110,8 @@ def test_custom_script(pgbench: Pgbench) -> None:
 
 
 def test_reconnecting_for_each_transaction(pgbench: Pgbench) -> None:
-    pgbench.load("-C", "-S")
-    pgbench.load("-C", "-S", "-M", "prepared")
+    pgbench.load("-C", "-S", transactions=8)
+    pgbench.load("-C", "-S", "-M", "prepared", transactions=8)
 
 
 def test_serialization_failures_are_retried(pgbench: Pgbench) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import psycopg_pool
 import pytest
 from psycopg import errors, sql
 from psycopg.rows import dict_row, namedtuple_row, scalar_row
@@ -393,6 +394,26 @@ async def test_async_concurrency_and_cancellation(endpoint: Endpoint, direct: En
     await aconnection.rollback()
     cursor = await aconnection.execute("SELECT count(*) FROM t")
     assert await cursor.fetchone() == (1000,)
+
+
+async def test_pools(endpoint: Endpoint, direct: Endpoint) -> None:
+    async with psycopg_pool.AsyncConnectionPool(
+        endpoint.dsn(), min_size=2, max_size=5, check=psycopg_pool.AsyncConnectionPool.check_connection
+    ) as pool:
+
+        async def one(n: int) -> tuple[int, int]:
+            async with pool.connection() as connection:
+                row = await (await connection.execute("SELECT pg_backend_pid(), %s::int", [n])).fetchone()
+                assert row is not None
+                return row[0], row[1]
+
+        answers = await asyncio.gather(*(one(n) for n in range(100)))
+        assert [n for _, n in answers] == list(range(100))
+        pids = {pid for pid, _ in answers}
+        assert len(pids) <= 5
+        await asyncio.to_thread(direct.query, "SELECT pg_terminate_backend(%s, 10000)", pids.pop())
+        replaced = await asyncio.gather(*(one(n) for n in range(50)))
+        assert [n for _, n in replaced] == list(range(50))
 
 
 async def test_async_pipeline_copy_and_cursor(aconnection: AsyncConnection) -> None:
