@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt bench setup docs clean clean-cache
+.PHONY: help demo test lint fmt bench setup clean clean-cache
 MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin

@@ -79,8 +79,21 @@ ensure_extension() {
   extension_stamp >"$venv/extension"
 }
 
+# The root file system that devstack's databases run from. Its own recipe says whether it has to be built anew.
+ensure_databases() {
+  local stamp
+  stamp="$cache/stamps/databases-$(contents devstack/rootfs.py)"
+  [ ! -d "$(cat "$stamp" 2>/dev/null || true)" ] || return 0
+  step "local databases (PostgreSQL 18, DocumentDB; 200 MB to download)" \
+    "Databases of your own can be used instead: set CAUSEWAY_POSTGRES and CAUSEWAY_STORE" \
+    "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)'
+  mkdir -p "${stamp%/*}"
+  "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)' >"$stamp"
+}
+
 python=$(find_python)
 ensure_packages "$purpose"
 ensure_venv
 case $purpose in demo) ensure_project run ;; *) ensure_project dev ;; esac
 ensure_extension
+case $purpose in lint) ;; *) ensure_databases ;; esac

@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
-from proxy.rules import load_rules
 
 from proxy.addresses import TcpAddress
 from proxy.config import Settings
+from proxy.rules import load_rules
 from tests.packaging import kustomize
 from tests.packaging.kustomize import Object
 from tests.packaging.settings import settings_from_environment
