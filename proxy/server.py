@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from proxy.addresses import Address, TcpAddress, UnixAddress
 from proxy.admin.counters import Counters
 from proxy.config import Settings
+from proxy.limit import ConnectionLimit, LocalLimit
 from proxy.logs import get_logger
 from proxy.session.cancel import CancelKeys
 from proxy.session.connection import Connection
@@ -43,24 +44,6 @@ State = Literal["starting", "running", "draining", "stopped"]
 
 AskSiblings = Callable[[CancelRequest], Awaitable[bool]]
 """Passes a cancel request to the other processes of this proxy; False if none of them has its key."""
-
-
-class ConnectionLimit:
-    """How many clients hold a server connection, against `max_connections`; one process alone."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.held = 0
-
-    def take(self) -> bool:
-        """One more, if there is room."""
-        if self.held >= self.limit:
-            return False
-        self.held += 1
-        return True
-
-    def give_back(self) -> None:
-        self.held -= 1
 
 
 class ProxyServer:
@@ -105,7 +88,7 @@ class ProxyServer:
         self.startup_timeout = settings.startup_timeout
         self.close_timeout = settings.close_timeout
         self.state: State = "starting"
-        self._limit = limit or ConnectionLimit(settings.max_connections)
+        self._limit = limit or LocalLimit(settings.max_connections)
         self._ask_siblings = ask_siblings
         self._given = list(sockets)
         self._listeners: list[socket.socket] = []
