@@ -89,7 +89,9 @@ class Pipeline:
         self.status = status
         self._copying = False
         pending = self._pending
-        while pending:
-            if pending.popleft() not in _COPY_ENDS:
-                return
-        self.surplus += 1
+        answered = False
+        # Ends of copy data around the request belong to a COPY that failed before it read them.
+        while pending and (not answered or pending[0] in _COPY_ENDS):
+            answered = pending.popleft() not in _COPY_ENDS or answered
+        if not answered:
+            self.surplus += 1

@@ -111,7 +111,8 @@ class ProxyProcess:
             raise
 
     def _read(self) -> None:
-        assert self._process is not None and self._process.stderr is not None
+        assert self._process is not None
+        assert self._process.stderr is not None
         with self._process.stderr as stream:
             for line in stream:
                 self.log.append(line.rstrip("\n"))
