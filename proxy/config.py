@@ -199,6 +199,9 @@ class Settings(BaseModel):
     buffer_high_water: Annotated[Bytes, Field(ge=4096, le=1 << 30), Doc(LIMITS, "SIZE")] = 256 * 1024
     """Bytes held for a slow reader, per connection and direction, before its writer is paused."""
 
+    max_rules_size: Annotated[Bytes, Field(ge=1024, le=1 << 30), Doc(LIMITS, "SIZE")] = 4 << 20
+    """Largest size of all rule files together."""
+
     log_repeats: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = DEFAULT_REPEATS
     """Lines of one log event in ten seconds; what is left out is counted on a later line."""
 
@@ -210,6 +213,9 @@ class Settings(BaseModel):
 
     drain_timeout: Annotated[Seconds, Field(ge=0), Doc(TIMES, "DURATION")] = 30.0
     """How long transactions may still run after SIGTERM before their connections are closed."""
+
+    close_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 5.0
+    """How long a connection that is being closed may take to accept its last bytes; then it is reset."""
 
     cancel_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 10.0
     """For passing one cancel request to the upstream."""
@@ -228,6 +234,14 @@ class Settings(BaseModel):
 
     log_level: Annotated[LogLevel, Doc(OPERATION, "LEVEL")] = "info"
     """The least severe events written."""
+
+    def reveal(self) -> dict[str, Any]:
+        """Everything as JSON can hold it, secrets included: for `model_validate` in a worker, never for a log."""
+        plain = self.model_dump(mode="json")
+        for name in _SCHEMES:
+            secret = getattr(self, name)
+            plain[name] = None if secret is None else secret.get_secret_value()
+        return plain
 
     @field_validator("store", "control_dsn", mode="after")
     @classmethod
@@ -346,6 +360,28 @@ FILE_SUFFIX = "_file"
 def settings_table() -> tuple[Setting, ...]:
     """Every setting, in the model's order."""
     return tuple(_setting(name, field) for name, field in Settings.model_fields.items())
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the configuration file."""
+    schema = Settings.model_json_schema()
+    for row in settings_table():
+        described = schema["properties"][row.name]
+        described.pop("default", None)
+        described["description"] = row.description
+        if row.default and row.doc.default is None:
+            described["default"] = row.default
+    for row in settings_table():
+        if row.secret:
+            schema["properties"][row.name + FILE_SUFFIX] = {
+                "type": "string",
+                "title": f"{schema['properties'][row.name]['title']} File",
+                "description": f"Path of a file that holds {row.name}.",
+            }
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    # Flags and variables may give what the file leaves out.
+    schema.pop("required", None)
+    return schema
 
 
 def limits(settings: Settings) -> dict[str, float]:
