@@ -72,6 +72,7 @@ class Leg(asyncio.BaseProtocol):
         "_eof_seen",
         "_holds",
         "_linger",
+        "_write_ended",
         "closed",
         "connection",
         "counted",
@@ -90,6 +91,7 @@ class Leg(asyncio.BaseProtocol):
         self.counted = False
         """Whether the leg is counted among the open server connections."""
         self._eof_seen = False
+        self._write_ended = False
         self._holds = 0
         self._linger: asyncio.TimerHandle | None = None
 
@@ -131,8 +133,18 @@ class Leg(asyncio.BaseProtocol):
             self.peer.release(_HOLD_SINK_FULL)
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and not self._write_ended and not self.transport.is_closing():
             self.transport.write(data)
+
+    def end_writing(self) -> bool:
+        """Half-close, once what is buffered has been sent; False where the transport cannot."""
+        transport = self.transport
+        if transport is None or not transport.can_write_eof():
+            return False
+        if not self._write_ended and not transport.is_closing():
+            self._write_ended = True
+            transport.write_eof()
+        return True
 
     def finish(self, timeout: float) -> None:
         """Send what is buffered, say EOF, and close once the peer has too, or after `timeout` seconds.
@@ -144,12 +156,8 @@ class Leg(asyncio.BaseProtocol):
         if transport is None or self.closed or self._linger is not None:
             return
         self.data_received = _drop
-        if transport.can_write_eof() and not transport.is_closing() and not self._eof_seen:
+        if not self._eof_seen and not transport.is_closing() and self.end_writing():
             transport.set_protocol(self)
-            try:
-                transport.write_eof()
-            except OSError:
-                transport.close()
             self._holds = 0
             transport.resume_reading()
         else:
@@ -317,12 +325,8 @@ class Connection:
     def eof_received(self, leg: Leg) -> bool:
         """A half-closed client may still be reading, and Postgres goes on until it reads the EOF itself."""
         if leg is self.client:
-            if self.session.stage is Stage.RELAY and self.server is not None:
-                server = self.server.transport
-                if server is not None and server.can_write_eof() and leg.transport is not None:
-                    if not server.is_closing():
-                        server.write_eof()
-                    return leg.transport.can_write_eof()
+            if self.session.stage is Stage.RELAY and self.server is not None and self.server.end_writing():
+                return leg.transport is not None and leg.transport.can_write_eof()
             self.session.client_closed()
             return False
         return False

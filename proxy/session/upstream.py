@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -228,4 +229,8 @@ def _reason(problem: OSError) -> str:
     """The system's words for it, without the numbers and addresses Python adds."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {problem.verify_message}"
+    if isinstance(problem, ssl.SSLError):
+        return problem.reason or str(problem)
+    if problem.errno is not None and problem.errno > 0:
+        return os.strerror(problem.errno)
     return problem.strerror or str(problem) or type(problem).__name__
