@@ -53,17 +53,17 @@ def major_version(program: str) -> int:
 
 def run(
     command: Sequence[str],
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
     *,
     stdin: str = "",
     check: bool = True,
     cwd: Path | None = None,
     timeout: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end; with `check`, an exit code other than 0 fails the test with everything it printed."""
+    """Run to the end, by default in this process's environment; with `check`, an exit code other than 0 fails the test with everything it printed."""
     finished = subprocess.run(
         list(command),
-        env=dict(environment),
+        env=None if environment is None else dict(environment),
         input=stdin,
         capture_output=True,
         text=True,
