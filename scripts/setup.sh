@@ -79,16 +79,17 @@ ensure_extension() {
   extension_stamp >"$venv/extension"
 }
 
-# The root file system that devstack's databases run from. Its own recipe says whether it has to be built anew.
-ensure_databases() {
-  local stamp
-  stamp="$cache/stamps/databases-$(contents devstack/rootfs.py)"
-  [ ! -d "$(cat "$stamp" 2>/dev/null || true)" ] || return 0
-  step "local databases (PostgreSQL 18, DocumentDB; 200 MB to download)" \
-    "Databases of your own can be used instead: set CAUSEWAY_POSTGRES and CAUSEWAY_STORE" \
-    "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)'
+# ensure_directory NAME "FILE..." TITLE HINT COMMAND...: COMMAND makes a directory of the cache and prints its path last.
+# It runs when the directory is gone, or one of the files it is made from changed.
+ensure_directory() {
+  local files stamp
+  read -ra files <<<"$2"
+  stamp="$cache/stamps/$1-$(contents "${files[@]}")"
+  [ ! -s "$stamp" ] || [ ! -d "$(<"$stamp")" ] || return 0
+  shift 2
+  step "$@"
   mkdir -p "${stamp%/*}"
-  "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)' >"$stamp"
+  tail -n 1 "$step_log" >"$stamp"
 }
 
 python=$(find_python)
@@ -96,4 +97,13 @@ ensure_packages "$purpose"
 ensure_venv
 case $purpose in demo) ensure_project run ;; *) ensure_project dev ;; esac
 ensure_extension
-case $purpose in lint) ;; *) ensure_databases ;; esac
+[ "$purpose" = lint ] || ensure_directory databases devstack/rootfs.py \
+  "local databases (PostgreSQL 18, DocumentDB; 200 MB to download)" \
+  "Databases of your own can be used instead: set CAUSEWAY_POSTGRES and CAUSEWAY_STORE." \
+  "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)'
+case $purpose in
+  test | all)
+    ensure_directory node "tests/clients/node/package.json tests/clients/node/package-lock.json" \
+      "Node.js clients" "Is a registry of Node.js packages reachable? Try: npm ping" tests/clients/node/install.sh
+    ;;
+esac
