@@ -20,6 +20,7 @@ from proxy.units import format_size
 __all__ = [
     "DEFAULT_MAX_RULES_SIZE",
     "MAX_RULES_SIZE",
+    "Phase",
     "Place",
     "Problem",
     "RuleSet",

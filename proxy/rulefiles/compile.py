@@ -117,11 +117,12 @@ class _File:
         if not isinstance(own, Mapping):
             self.report(own, "a table is a mapping", "write keys such as `phase:` under it")
             return
-        merged = merge(defaults, expand(own, Table))
+        own = expand(own, Table)
+        merged = merge(defaults, own)
         settings = self.model(Table, merged)
         if settings is None or gates is None:
             return
-        given = frozenset(paths(merged))
+        given = (frozenset(paths(own)), frozenset(paths(defaults)))
         for conflict in conflicts(settings, gates, given):
             self.report(locate(merged, conflict.at, own), conflict.message, conflict.hint)
         if name is None:
@@ -218,6 +219,8 @@ def _known_key(model: type[Section], location: KeyPath) -> str:
     word, parent = str(location[-1]), _model_at(model, location[:-1])
     if parent is None:
         return "take it out"
+    if parent is RuleFile and word in Table.model_fields:
+        return f"`{word}` stands under `defaults` or under a table"
     if meant := nearest(word, list(parent.model_fields)):
         return f"did you mean `{meant}`?"
     for name, info in parent.model_fields.items():
@@ -227,8 +230,6 @@ def _known_key(model: type[Section], location: KeyPath) -> str:
     if word in RuleFile.model_fields:
         return f"`{word}` stands at the top of the file"
     if word in Table.model_fields:
-        if parent is RuleFile:
-            return f"`{word}` stands under `defaults` or under a table"
         return f"`{word}` stands directly under a table"
     if parent is RuleFile:
         return "tables stand under `tables`; other keys are database, defaults and gates"

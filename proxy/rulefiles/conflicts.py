@@ -22,18 +22,27 @@ class Conflict:
     hint: str
 
 
-Check = Callable[[Table, Gates, frozenset[str]], Iterator[Conflict]]
-"""Third argument: the paths that the file really gives, as `ack.timeout`."""
+Given = tuple[frozenset[str], ...]
+"""Dotted key paths (`ack.timeout`) that the file gives: the table's own, then those of what lies beneath it."""
+
+Check = Callable[[Table, Gates, Given], Iterator[Conflict]]
 
 
-def _ack_timeout(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
-    if table.ack.mode is AckMode.ASYNC and "ack.timeout" in given:
+def _ack_timeout(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
+    if table.ack.mode is not AckMode.ASYNC:
+        return
+    timeout_given = False
+    for layer in given:
+        timeout_given |= "ack.timeout" in layer
+        if "ack.mode" in layer:  # a timeout further beneath belongs to another mode
+            break
+    if timeout_given:
         yield Conflict(
             ("ack", "timeout"), "nothing waits with `ack: async`", "write `mode: sync`, or take `timeout` out"
         )
 
 
-def _excluded_key(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _excluded_key(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     for position, column in enumerate(table.exclude):
         if column in (table.key or ()):
             yield Conflict(
@@ -43,7 +52,7 @@ def _excluded_key(table: Table, gates: Gates, given: frozenset[str]) -> Iterator
             )
 
 
-def _excluded_rename(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _excluded_rename(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     for column in table.rename:
         if column in table.exclude:
             yield Conflict(
@@ -53,7 +62,7 @@ def _excluded_rename(table: Table, gates: Gates, given: frozenset[str]) -> Itera
             )
 
 
-def _rename_collision(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _rename_collision(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     taken: dict[str, str] = {}
     for column, field in table.rename.items():
         if field in taken:
@@ -73,7 +82,7 @@ def _rename_collision(table: Table, gates: Gates, given: frozenset[str]) -> Iter
             )
 
 
-def _renamed_single_key(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _renamed_single_key(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     if table.key is not None and len(table.key) == 1 and table.key[0] in table.rename:
         yield Conflict(
             ("rename", table.key[0]),
@@ -82,7 +91,7 @@ def _renamed_single_key(table: Table, gates: Gates, given: frozenset[str]) -> It
         )
 
 
-def _verify_since(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _verify_since(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     if table.verify is not None and table.verify.since is not None and table.last_modified is None:
         yield Conflict(
             ("verify", "since"),
@@ -91,7 +100,7 @@ def _verify_since(table: Table, gates: Gates, given: frozenset[str]) -> Iterator
         )
 
 
-def _rollback_without_limit(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _rollback_without_limit(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     limits = table.auto_rollback
     if limits and limits.max_lag is limits.max_error_rate is limits.max_mismatch_rate is None:
         yield Conflict(
@@ -101,7 +110,7 @@ def _rollback_without_limit(table: Table, gates: Gates, given: frozenset[str]) -
         )
 
 
-def _rollback_below_gate(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _rollback_below_gate(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     limits = table.auto_rollback
     if limits is None:
         return
@@ -120,7 +129,7 @@ def _rollback_below_gate(table: Table, gates: Gates, given: frozenset[str]) -> I
         )
 
 
-def _decommission(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def _decommission(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     if table.phase is not Phase.DECOMMISSION:
         return
     if table.durability is Durability.FAST:
@@ -160,6 +169,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def conflicts(table: Table, gates: Gates, given: frozenset[str]) -> Iterator[Conflict]:
+def conflicts(table: Table, gates: Gates, given: Given) -> Iterator[Conflict]:
     for check in CHECKS:
         yield from check(table, gates, given)

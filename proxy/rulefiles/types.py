@@ -9,7 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.functional_serializers import PlainSerializer
 from pydantic.functional_validators import AfterValidator
 from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
@@ -111,7 +111,14 @@ class Quantity:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         text = {"type": "string", "pattern": self.pattern}
-        return {"anyOf": [text, {"type": "integer", "minimum": 0}]} if self.bare else text
+        if not self.bare:
+            return text
+        return {
+            "anyOf": [
+                text,
+                {"type": "integer", "minimum": self.parse(self.low), "maximum": self.parse(self.high)},
+            ]
+        }
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.low} to {self.high}"
@@ -271,13 +278,18 @@ def nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+@dataclass(frozen=True)
 class OneOrMany:
     """Marks a list of texts that may be written as a single text."""
+
+    at_least: int = 0
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         many = handler(schema)
+        if self.at_least:
+            many["minItems"] = self.at_least
         return {"anyOf": [many["items"], many]}
 
 
@@ -288,8 +300,7 @@ SomeColumns = Annotated[
     tuple[Column, ...],
     AfterValidator(_distinct),
     AfterValidator(_not_empty),
-    Field(min_length=1),
-    OneOrMany(),
+    OneOrMany(1),
 ]
 FieldName = Annotated[str, AfterValidator(_field)]
 Collection = Annotated[str, AfterValidator(_collection)]
@@ -305,7 +316,6 @@ Databases = Annotated[
     tuple[Annotated[str, AfterValidator(_catalogue_name)], ...],
     AfterValidator(_distinct),
     AfterValidator(_not_empty),
-    Field(min_length=1),
-    OneOrMany(),
+    OneOrMany(1),
 ]
 Renames = Annotated[Mapping[Column, FieldName], AfterValidator(MappingProxyType), PlainSerializer(dict)]
