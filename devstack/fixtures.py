@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from devstack.document_store import DocumentStore, start_document_store
 from devstack.postgres import PostgresServer, start_postgres
 
 
@@ -21,3 +22,10 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     """The name of a new database of `postgres`, dropped after the test."""
     with postgres.database() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def document_store() -> Iterator[DocumentStore]:
+    """A running document store; its `.uri` is for any MongoDB driver."""
+    with start_document_store() as store:
+        yield store

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -60,7 +60,7 @@ ROLES = (
 )
 """`causeway_ssl` is let in over TLS only, `causeway_cert` with the client certificate only."""
 
-_SETTINGS: Mapping[str, Setting] = {
+SERVER_SETTINGS: Mapping[str, Setting] = {
     "listen_addresses": "127.0.0.1",
     "max_connections": 400,
     "max_prepared_transactions": 20,
@@ -327,6 +327,18 @@ class PostgresServer:
             time.sleep(0.01)
 
 
+@dataclass(frozen=True)
+class Profile:
+    """What kind of server to make of an installation."""
+
+    kind: str
+    """Part of the names of its cached template and its instance directory."""
+    script: str
+    """SQL that its template is made with (see `devstack.template`)."""
+    settings: Mapping[str, Setting]
+    template_settings: Mapping[str, str] = field(default_factory=dict)
+
+
 @contextmanager
 def start_postgres(
     source: str | None = None, settings: Mapping[str, Setting] | None = None
@@ -347,10 +359,16 @@ def launch_postgres(
     source: str | None = None, settings: Mapping[str, Setting] | None = None
 ) -> PostgresServer:
     """As `start_postgres`, for callers without a block: they call `close`."""
-    installation = find_installation(source)
-    prepared = template(installation, "postgres", _roles_script())
+    return launch(find_installation(source), SOURCE, settings)
+
+
+def launch(
+    installation: Installation, profile: Profile, settings: Mapping[str, Setting] | None = None
+) -> PostgresServer:
+    """A server of any profile; where another process takes its port first, it gets another."""
+    prepared = template(installation, profile.kind, profile.script, profile.template_settings)
     for attempt in range(5):
-        server = _prepare(installation, prepared, {**_SETTINGS, **(settings or {})})
+        server = _prepare(installation, prepared, profile, {**profile.settings, **(settings or {})})
         try:
             server.start()
         except DevstackError as error:
@@ -365,8 +383,10 @@ def launch_postgres(
     raise AssertionError("unreachable")
 
 
-def _prepare(installation: Installation, prepared: Path, settings: Mapping[str, Setting]) -> PostgresServer:
-    layout = _Layout(new_instance_dir("pg"))
+def _prepare(
+    installation: Installation, prepared: Path, profile: Profile, settings: Mapping[str, Setting]
+) -> PostgresServer:
+    layout = _Layout(new_instance_dir(profile.kind))
     port = free_port()
     try:
         copy_template(prepared, layout.data, installation)
@@ -437,3 +457,7 @@ def _literal(value: Setting) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "'" + str(value).replace("'", "''") + "'"
+
+
+SOURCE = Profile(kind="postgres", script=_roles_script(), settings=SERVER_SETTINGS)
+"""The application's database: what a proxy stands in front of."""

@@ -8,22 +8,26 @@ from pathlib import Path
 
 from devstack.errors import DevstackError
 
-_READ_ONLY = ("usr", "etc", "var")
+_DIRECTORIES = ("usr", "etc", "var")
 _LINKS = ("bin", "lib", "lib64", "sbin")
 
 
-def sandbox_command(rootfs: Path, writable: Sequence[Path], command: Sequence[str]) -> list[str]:
+def sandbox_command(
+    rootfs: Path, writable: Sequence[Path], command: Sequence[str], *, writable_rootfs: bool = False
+) -> list[str]:
     """`command` with `rootfs` as its root, read-only, and `writable` at the same paths as outside.
 
     It has its own process and user name spaces (uid 1000: the account `postgres` of the root file
     system) and the machine's network, and is killed with the process that runs it.
+    `writable_rootfs`: for building it; the program is then root in there.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise DevstackError("bwrap is missing: `apt-get install bubblewrap`")
-    argv = [bwrap, "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--die-with-parent"]
-    for name in _READ_ONLY:
-        argv += ["--ro-bind", str(rootfs / name), f"/{name}"]
+    user = "0" if writable_rootfs else "1000"
+    argv = [bwrap, "--unshare-user", "--uid", user, "--gid", user, "--unshare-pid", "--die-with-parent"]
+    for name in _DIRECTORIES:
+        argv += ["--bind" if writable_rootfs else "--ro-bind", str(rootfs / name), f"/{name}"]
     for name in _LINKS:
         if (rootfs / name).is_symlink():
             argv += ["--symlink", f"usr/{name}", f"/{name}"]
