@@ -36,7 +36,8 @@ ENV CAUSEWAY_LISTEN=0.0.0.0:6432 \
     CAUSEWAY_RULES=/etc/causeway/rules \
     CAUSEWAY_SPOOL=/var/lib/causeway \
     CAUSEWAY_LOG_FORMAT=json
-# The only path written to at run time, so the root file system can be mounted read-only.
+# The only path written to at run time, so the root file system can be mounted read-only. (Several workers also want
+# a /tmp, for the sockets between them.)
 VOLUME /var/lib/causeway
 WORKDIR /var/lib/causeway
 USER 65532:65532
