@@ -191,6 +191,11 @@ class Session:
         if self.stage is Stage.RELAY:
             self.relay.from_server(data)
         elif self.stage is Stage.LOGIN:
+            if self.message is not None and self.message.version >> 16 != 3:
+                # The server refuses in the format of that protocol, which need not have messages as we know them.
+                self._server_spoke = True
+                self._io.to_client(data)
+                return
             self._buffer += data
             self._login()
 

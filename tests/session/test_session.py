@@ -213,7 +213,9 @@ def test_strangers_are_closed_without_a_word(data: bytes) -> None:
 def test_an_unknown_protocol_version_is_the_servers_to_refuse() -> None:
     hello = startup_message(2 << 16)
     script = Transcript().client(hello).connected().receives(hello)
-    script.server(error("0A000")).sees(error("0A000"))
+    script.server(b"EFATAL:  unsupported frontend protocol 2.0").sees(b"EFATAL:  unsupported frontend protocol 2.0")
+    script.session.server_closed()
+    script.sees(b"").does("connect", "finish_client", "finish_server")
 
 
 def test_no_server_gives_an_error_with_every_attempt() -> None:
