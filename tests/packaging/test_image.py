@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -78,6 +82,40 @@ def test_what_the_package_metadata_names_is_copied(stages: list[Stage]) -> None:
     """pip builds from these; a forgotten one fails only on a machine with Docker."""
     copied = {word for copy in stages[0].all("COPY") for word in copy.words}
     assert {"pyproject.toml", "setup.py", PROJECT["readme"], *PROJECT["license-files"]} <= copied
+
+
+def test_the_wheel_builds_from_what_is_copied_and_holds_the_whole_package(
+    stages: list[Stage], tmp_path: Path
+) -> None:
+    """What `pip install .` does in the build stage, with only the files that are there."""
+    context = tmp_path / "context"
+    for copy in stages[0].all("COPY"):
+        *sources, target = copy.words
+        for source in sources:
+            for path in [TOP / source, *(TOP / source).rglob("*")]:
+                name = path.relative_to(TOP)
+                if path.is_file() and not dockerfile.ignored(IGNORE, str(name)):
+                    place = (
+                        context
+                        / target
+                        / name.relative_to(Path(source).parent if len(sources) > 1 else source)
+                    )
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, place)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
+    built = subprocess.run(
+        [*command, "--disable-pip-version-check", "--wheel-dir", str(tmp_path), str(context)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("causeway_proxy-*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    expected = {str(path.relative_to(TOP)) for path in (TOP / "proxy").rglob("*.py")} | {"proxy/py.typed"}
+    assert expected <= inside
+    assert not [name for name in inside if name.startswith(("tests", "devstack", "bench", "demo"))]
 
 
 def test_both_stages_run_the_same_python(stages: list[Stage]) -> None:
