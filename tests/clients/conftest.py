@@ -13,10 +13,14 @@ server connection behind. A client that is not installed skips its tests with th
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -25,6 +29,7 @@ from psycopg import sql
 from devstack.fixtures import postgres
 from devstack.postgres import PASSWORD, PostgresServer
 from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
+from tests.support.proxy import ProxyProcess
 
 _numbers = count(1)
 
@@ -84,6 +89,57 @@ def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[st
 def direct(superuser: Endpoint, fresh_database: str) -> Endpoint:
     """The fresh database, straight, whatever the variant: for what a test observes behind the client's back."""
     return replace(superuser, user=ROLE, password=PASSWORD, dbname=fresh_database)
+
+
+@pytest.fixture(scope="session")
+def proxy_endpoint(
+    postgres: PostgresServer, superuser: Endpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    """One proxy in a process of its own, as an operator starts it: TCP, a Unix socket, TLS for those who ask.
+
+    The server has TLS on, so the proxy's own leg is encrypted whatever the client's is. At the end it must stop of
+    itself, and may have written neither a warning nor an error.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="causeway-clients-"))
+    rules = tmp_path_factory.mktemp("rules") / "rules.yaml"
+    rules.write_text("tables: {}\n", encoding="utf-8")
+    proxy = ProxyProcess(
+        upstream=f"{postgres.host}:{postgres.port}",
+        listen=f"127.0.0.1:0,unix:{directory}/.s.PGSQL.6432",
+        admin="127.0.0.1:0",
+        rules=rules,
+        tls_cert=postgres.certificates.proxy.cert,
+        tls_key=postgres.certificates.proxy.key,
+    )
+    try:
+        proxy.start()
+        yield replace(
+            superuser,
+            kind="proxy",
+            host=proxy.host,
+            port=proxy.port,
+            socket_directory=str(directory),
+            socket_port=6432,
+        )
+    finally:
+        status = proxy.stop()
+        shutil.rmtree(directory)
+    assert status == 0, "\n".join(proxy.log)
+    assert complaints(proxy.log) == []
+
+
+def complaints(log: list[str]) -> list[str]:
+    """Lines that are no log events, and events of level warning and above."""
+    found = []
+    for line in log:
+        try:
+            level = json.loads(line)["level"]
+        except (ValueError, KeyError):
+            found.append(line)
+            continue
+        if level not in ("debug", "info"):
+            found.append(line)
+    return found
 
 
 @pytest.fixture
