@@ -11,7 +11,7 @@ from dataclasses import dataclass
 MAX_IDENTIFIER_BYTES = 63
 """NAMEDATALEN - 1: PostgreSQL cuts longer names."""
 
-_PLAIN = re.compile(r"[a-z_\u0080-\U0010ffff][a-z0-9_$\u0080-\U0010ffff]*")
+_PLAIN = re.compile(r"(?:[a-z_]|(?![\0-\x7f])[^\W\d])(?:[a-z0-9_$]|(?![\0-\x7f])\w)*")
 _PART = re.compile(r'"((?:[^"\x00]|"")+)"|([^".\s\x00]+)')
 
 

@@ -34,8 +34,8 @@ __all__ = [
 
 MAX_RULES_SIZE = "max_rules_size"
 """Configuration name of the limit on all rule files together."""
-DEFAULT_MAX_RULES_SIZE = 4 << 20
-"""Bytes; some 20,000 tables."""
+DEFAULT_MAX_RULES_SIZE = 1 << 20
+"""Bytes; some 10,000 tables, and as much as a ConfigMap holds."""
 
 SUFFIXES = (".yaml", ".yml")
 

@@ -16,7 +16,7 @@ import proxy.reload
 from proxy.admin.counters import Counters
 from proxy.phases import Phase
 from proxy.reload import RuleBook, RuleWatcher
-from proxy.rules import MAX_RULES_SIZE, RulesError, RuleSet, load_rules
+from proxy.rules import DEFAULT_MAX_RULES_SIZE, MAX_RULES_SIZE, RulesError, RuleSet, load_rules
 from tests.rulefiles.texts import rules
 
 A_LONG_TIME = 600.0
@@ -81,7 +81,7 @@ class Watched:
 
 @asynccontextmanager
 async def watching(
-    path: Path, poll_interval: float = A_LONG_TIME, max_size: int = 4 << 20
+    path: Path, poll_interval: float = A_LONG_TIME, max_size: int = DEFAULT_MAX_RULES_SIZE
 ) -> AsyncIterator[Watched]:
     counters, events = Counters(), Events()
     logger = logging.getLogger("proxy.reload")

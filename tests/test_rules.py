@@ -117,7 +117,7 @@ def test_the_limit_on_size(tmp_path: Path) -> None:
     assert f"raise {MAX_RULES_SIZE}" in problem.hint
     os.truncate(tmp_path / "a.yaml", 10 * DEFAULT_MAX_RULES_SIZE)  # sparse
     (problem,) = refused(tmp_path)
-    assert "larger than 4MiB together" in problem.message
+    assert "larger than 1MiB together" in problem.message
 
 
 def test_an_error_reads_as_its_problems(tmp_path: Path) -> None:

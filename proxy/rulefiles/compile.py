@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from proxy.names import parse_table_name
 from proxy.phases import LAST_BUILT, Phase, effective_phase
 from proxy.rulefiles import yaml_marks
 from proxy.rulefiles.conflicts import conflicts
+from proxy.rulefiles.explain import explain
+from proxy.rulefiles.layers import expand, locate, merge, paths
 from proxy.rulefiles.problems import Place, Problem, RulesError
 from proxy.rulefiles.ruleset import RuleSet, TableRule, default_collection
 from proxy.rulefiles.schema import Defaults, Gates, RuleFile, Section, Table
 from proxy.rulefiles.types import collection_fault
-from proxy.rulefiles.yaml_marks import Entry, KeyPath, Mapping, Node, Scalar, nearest, path_text
+from proxy.rulefiles.yaml_marks import Entry, Mapping, Node, Scalar, path_text
 
 M = TypeVar("M", bound=Section)
 
@@ -181,160 +181,6 @@ class _File:
         self.report(node, message, hint)
 
 
-def explain(model: type[Section], location: KeyPath, node: Node, detail: ErrorDetails) -> tuple[str, str]:
-    """What is wrong and what would be right, in the words of rule files."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    shown = node.text if isinstance(node, Scalar) else ""
-    match kind:
-        case "rule":
-            return str(context["message"]), str(context["hint"])
-        case "extra_forbidden":
-            return f"unknown key `{location[-1]}`", _known_key(model, location)
-        case "string_type":
-            if isinstance(node, Scalar) and node.value is not None:
-                return f"YAML does not read {shown} as a text", f'quote it: "{shown}"'
-            return "this must be a text", "write one name"
-        case "bool_type":
-            if shown.lower() in ("yes", "on", "y", "1"):
-                return f"{shown} is a text, not a truth value", "write true"
-            if shown.lower() in ("no", "off", "n", "0"):
-                return f"{shown} is a text, not a truth value", "write false"
-            return "this must be a truth value", "write true or false"
-        case "tuple_type":
-            return "this must be a list", "write [one, two]"
-        case "dict_type" | "mapping_type" | "model_type" | "model_attributes_type":
-            return "this must be a section", _section_hint(model, location)
-        case _:
-            return detail["msg"], ""
-
-
-def _section_hint(model: type[Section], location: KeyPath) -> str:
-    inner = _model_at(model, location)
-    if inner is None:
-        return "write `column: field` pairs under it"
-    return f"write keys under it: {', '.join(inner.model_fields)}"
-
-
-def _known_key(model: type[Section], location: KeyPath) -> str:
-    word, parent = str(location[-1]), _model_at(model, location[:-1])
-    if parent is None:
-        return "take it out"
-    if parent is RuleFile and word in Table.model_fields:
-        return f"`{word}` stands under `defaults` or under a table"
-    if meant := nearest(word, list(parent.model_fields)):
-        return f"did you mean `{meant}`?"
-    for name, info in parent.model_fields.items():
-        inner = _section(info.annotation)
-        if inner is not None and word in inner.model_fields:
-            return f"it belongs under `{name}`"
-    if word in RuleFile.model_fields:
-        return f"`{word}` stands at the top of the file"
-    if word in Table.model_fields:
-        return f"`{word}` stands directly under a table"
-    if parent is RuleFile:
-        return "tables stand under `tables`; other keys are database, defaults and gates"
-    return f"known keys are {', '.join(sorted(parent.model_fields))}"
-
-
-def _section(annotation: Any) -> type[Section] | None:
-    """The section a field holds, optional or not."""
-    for candidate in (annotation, *typing.get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
-            return candidate
-    return None
-
-
-def _optional(annotation: Any) -> bool:
-    return types.NoneType in typing.get_args(annotation)
-
-
-def _model_at(model: type[Section], location: KeyPath) -> type[Section] | None:
-    current: type[Section] | None = model
-    for part in location:
-        info = current.model_fields.get(str(part)) if current else None
-        current = _section(info.annotation) if info else None
-    return current
-
-
-def _is_list(info: Any) -> bool:
-    annotation = info.annotation
-    candidates = (annotation, *typing.get_args(annotation))
-    return any(typing.get_origin(_bare(candidate)) is tuple for candidate in candidates)
-
-
-def _bare(annotation: Any) -> Any:
-    """Without Annotated."""
-    while typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    return annotation
-
-
-def expand(node: Node, model: type[BaseModel]) -> Node:
-    """Short forms written out: a bare value for a section, a single text for a list."""
-    if not isinstance(node, Mapping):
-        return node
-    entries = []
-    for entry in node.entries:
-        info = model.model_fields.get(entry.key.text)
-        value = entry.value
-        if info is not None:
-            inner = _section(info.annotation)
-            if inner is not None:
-                value = _expand_section(value, inner, _optional(info.annotation))
-            elif _is_list(info) and isinstance(value, Scalar) and value.value is not None:
-                value = yaml_marks.Sequence((value,), value.place, value.path)
-        entries.append(Entry(entry.key, value))
-    return Mapping(tuple(entries), node.place, node.path)
-
-
-def _expand_section(node: Node, model: type[Section], optional: bool) -> Node:
-    if isinstance(node, Scalar) and model.shorthand and not (optional and node.value is None):
-        key = Scalar(model.shorthand, model.shorthand, False, node.place, node.path)
-        return Mapping((Entry(key, node),), node.place, node.path)
-    return expand(node, model)
-
-
-def merge(under: Node, over: Node) -> Node:
-    """`over` with what only `under` says; sections are merged key by key, everything else is replaced."""
-    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
-        return over
-    entries = {entry.key.text: entry for entry in under.entries}
-    for entry in over.entries:
-        below = entries.get(entry.key.text)
-        if below is None or entry.key.text in _REPLACED:
-            entries[entry.key.text] = entry
-        else:
-            entries[entry.key.text] = Entry(entry.key, merge(below.value, entry.value))
-    return Mapping(tuple(entries.values()), over.place, over.path)
-
-
-_REPLACED = frozenset({"rename"})
-"""Mappings that are values, not sections."""
-
-
-def paths(node: Node, prefix: str = "") -> Iterator[str]:
-    """Dotted paths of all keys given."""
-    if isinstance(node, Mapping):
-        for entry in node.entries:
-            yield prefix + entry.key.text
-            yield from paths(entry.value, f"{prefix}{entry.key.text}.")
-
-
-def locate(root: Node, location: Sequence[str | int], fallback: Node) -> Node:
-    """The deepest node on the way to `location`; `fallback` if not even its first key is there."""
-    node: Node = root
-    for part in location:
-        inner: Node | None = None
-        if isinstance(node, Mapping):
-            inner = node.get(str(part))
-        elif isinstance(node, yaml_marks.Sequence) and isinstance(part, int) and part < len(node.items):
-            inner = node.items[part]
-        if inner is None:
-            break
-        node = inner
-    return fallback if node is root else node
-
-
 def _same_table(rules: list[TableRule]) -> Iterator[Problem]:
     """Every table that two rules mean, reported at the later one."""
     for earlier, later in _clashes(rules, lambda rule: (rule.name.schema, rule.name.name)):
@@ -374,7 +220,7 @@ def _same_collection(rules: list[TableRule]) -> Iterator[Problem]:
 
 
 def _clashes(
-    rules: list[TableRule], key: typing.Callable[[TableRule], object]
+    rules: list[TableRule], key: Callable[[TableRule], object]
 ) -> Iterator[tuple[TableRule, TableRule]]:
     """Pairs (earlier, later) with equal keys that a common database brings together; each later one once."""
     seen: dict[object, dict[str | None, TableRule]] = {}

@@ -129,6 +129,9 @@ _FORBIDDEN = re.compile(
 )
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _decode(data: bytes, file: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _Refused(Problem(file, 1, 1, "", "the file is UTF-16", "save it as UTF-8"))
@@ -267,7 +270,7 @@ class _Builder:
             return
         quoted = bool(event.style)
         value = event.value if quoted or tag is not None else resolve(event.value)
-        if any("\ud800" <= char <= "\udfff" for char in event.value):
+        if _SURROGATE.search(event.value):
             self._refuse("half of a surrogate pair is not a character", "write the whole character", path)
         self._add(Scalar(value, event.value, quoted, self.last, path))
 

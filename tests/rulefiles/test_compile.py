@@ -315,7 +315,7 @@ def _mutate(data: bytes, source: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(source=st.randoms(use_true_random=False), pure=st.booleans())
 def test_a_damaged_file_loads_or_is_refused_with_a_line(
     example: Path, source: random.Random, pure: bool
