@@ -31,7 +31,6 @@ FIND_AND_MODIFY: Final = (
     "SELECT p_result::bytea AS result, p_success AS success "
     f"FROM documentdb_api.find_and_modify($1, $2{_BSON})"
 )
-BULK_WRITE: Final = f"CALL documentdb_api.bulkwrite($1{_BSON}, $2{_SEQUENCE}, $3{_SEQUENCE}, NULL, NULL)"
 
 FIND: Final = _first_page("find")
 AGGREGATE: Final = _first_page("aggregate")
@@ -55,7 +54,9 @@ CURRENT_OP: Final = _document(f"current_op_command($1{_BSON})")
 CREATE_INDEXES: Final = (
     f"SELECT documentdb_api_internal.create_indexes_non_concurrently($1, $2{_BSON}, true)::bytea AS result"
 )
-DROP_INDEXES: Final = f"CALL documentdb_api.drop_indexes($1, $2{_BSON}, NULL)"
+DROP_INDEXES: Final = (
+    f"SELECT documentdb_api_internal.drop_indexes_non_concurrently($1, $2{_BSON})::bytea AS result"
+)
 DROP: Final = "SELECT documentdb_api.drop_collection($1, $2) AS dropped"
 DROP_DATABASE: Final = "SELECT documentdb_api.drop_database($1)"
 RENAME: Final = "SELECT documentdb_api.rename_collection($1, $2, $3, $4)"
@@ -67,6 +68,10 @@ INDEX_KEY: Final = (
     "SELECT (i.index_spec).index_key::bytea AS key FROM documentdb_api_catalog.collection_indexes i "
     "JOIN documentdb_api_catalog.collections c USING (collection_id) "
     "WHERE c.database_name = $1 AND c.collection_name = $2 AND (i.index_spec).index_name = $3"
+)
+INDEX_OF_RELATION: Final = (
+    "SELECT (i.index_spec).index_name AS name FROM documentdb_api_catalog.collection_indexes i "
+    "WHERE i.index_id = $1"
 )
 INDEX_NAMES: Final = (
     "SELECT i.index_id, (i.index_spec).index_name AS name FROM documentdb_api_catalog.collection_indexes i "

@@ -14,26 +14,39 @@ import bson
 from devstack.gateway import api
 from devstack.gateway.backend import translated
 from devstack.gateway.documents import at_path, decode
+from devstack.gateway.errors import CommandError
 from devstack.gateway.request import Request
 
+_RELATION = re.compile(r"^documents_rum_index_(\d+)$")
 _INDEX = re.compile(r"[Ii]ndex:? '(?P<name>[^']*)'")
 
 
 async def details(
-    request: Request, collection: str, message: str, sources: Iterator[Mapping[str, Any]]
+    request: Request, database: str, collection: str, message: str, sources: Iterator[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """`errmsg`, `keyPattern` and `keyValue`. `sources`: documents to take values from, the best first."""
     match = _INDEX.search(message)
     index = match["name"] if match else "_id_"
-    pattern = await _key_pattern(request, collection, index)
+    pattern = await _key_pattern(request, database, collection, index)
     candidates = list(sources)
     value = {path: _first(candidates, path) for path in pattern}
     shown = ", ".join(f"{path}: {_show(item)}" for path, item in value.items())
     text = (
-        f"E11000 duplicate key error collection: {request.database}.{collection} index: {index} "
+        f"E11000 duplicate key error collection: {database}.{collection} index: {index} "
         f"dup key: {{ {shown} }}"
     )
     return {"errmsg": text, "keyPattern": pattern, "keyValue": value}
+
+
+async def name_index(request: Request, error: CommandError) -> str:
+    """The message of `error` with its index named; PostgreSQL's own errors name a relation instead."""
+    match = _RELATION.search(error.constraint or "")
+    if match is None:
+        return error.message
+    with translated():
+        async with request.gateway.backend.borrowed() as connection:
+            row = await connection.fetchrow(api.INDEX_OF_RELATION, int(match[1]))
+    return f"index '{row['name']}'" if row is not None else error.message
 
 
 def inserted(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -87,12 +100,12 @@ def _first(candidates: list[Mapping[str, Any]], path: str) -> Any:
     return None
 
 
-async def _key_pattern(request: Request, collection: str, index: str) -> dict[str, Any]:
+async def _key_pattern(request: Request, database: str, collection: str, index: str) -> dict[str, Any]:
     if index == "_id_":
         return {"_id": 1}
     with translated():
         async with request.gateway.backend.borrowed() as connection:
-            row = await connection.fetchrow(api.INDEX_KEY, request.database, collection, index)
+            row = await connection.fetchrow(api.INDEX_KEY, database, collection, index)
     return decode(row["key"]) if row is not None else {}
 
 

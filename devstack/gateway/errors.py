@@ -22,12 +22,15 @@ class CommandError(Exception):
         *,
         labels: Iterable[str] = (),
         details: Mapping[str, Any] | None = None,
+        constraint: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.labels = frozenset(labels)
         self.details = dict(details or {})
+        self.constraint = constraint
+        """The PostgreSQL constraint that was violated, where that is what happened."""
 
     def in_transaction(self) -> CommandError:
         """The same, labelled where the whole transaction may be retried."""
@@ -55,4 +58,4 @@ def from_postgres(error: asyncpg.PostgresError) -> CommandError:
     message = error.args[0] if error.args else type(error).__name__
     if code == error_codes.UNKNOWN_ERROR:
         message = f"{message} (SQLSTATE {sqlstate})"
-    return CommandError(code, message)
+    return CommandError(code, message, constraint=getattr(error, "constraint_name", None))

@@ -45,7 +45,7 @@ class ClientConnection(asyncio.Protocol):
         gateway = self._gateway
         if gateway.connections >= gateway.limits.connections:
             log.warning("connection refused: the limit of %d is reached", gateway.limits.connections)
-            transport.abort()
+            self._transport.abort()
             return
         self._counted = True
         gateway.connections += 1

@@ -32,12 +32,13 @@ def _psql(server: PostgresServer, dsn: str, sql: str) -> subprocess.CompletedPro
     )
 
 
-def _leg(server: PostgresServer, leg: str) -> dict[str, str]:
+def _dsn(server: PostgresServer, leg: str, user: str, password: str | None = None) -> str:
     if leg == "socket":
-        return {"host": str(server.socket_dir)}
+        return server.socket_dsn("postgres", user, password)
     if leg == "tls":
-        return {"sslmode": "verify-full", "sslrootcert": str(server.certificates.ca)}
-    return {"sslmode": "disable"}
+        root = str(server.certificates.ca)
+        return server.dsn("postgres", user, password, sslmode="verify-full", sslrootcert=root)
+    return server.dsn("postgres", user, password, sslmode="disable")
 
 
 async def _fetch(dsn: str, sql: str) -> object:
@@ -68,7 +69,7 @@ async def test_settings(postgres: PostgresServer, name: str, value: str) -> None
 )
 def test_every_password_method(postgres: PostgresServer, role: Role, leg: str) -> None:
     def attempt(password: str) -> subprocess.CompletedProcess[str]:
-        dsn = postgres.dsn("postgres", role.name, password, **_leg(postgres, leg))
+        dsn = _dsn(postgres, leg, role.name, password)
         return _psql(postgres, dsn, "select current_user")
 
     assert attempt(PASSWORD).stdout == f"{role.name}\n"
@@ -81,7 +82,7 @@ def test_every_password_method(postgres: PostgresServer, role: Role, leg: str) -
 
 def test_role_that_needs_tls(postgres: PostgresServer) -> None:
     def attempt(leg: str) -> subprocess.CompletedProcess[str]:
-        dsn = postgres.dsn("postgres", "causeway_ssl", PASSWORD, **_leg(postgres, leg))
+        dsn = _dsn(postgres, leg, "causeway_ssl", PASSWORD)
         return _psql(postgres, dsn, "select current_user")
 
     assert attempt("tls").stdout == "causeway_ssl\n"
@@ -89,13 +90,13 @@ def test_role_that_needs_tls(postgres: PostgresServer) -> None:
 
 
 def test_role_that_needs_a_client_certificate(postgres: PostgresServer) -> None:
-    def attempt(**parameters: str) -> subprocess.CompletedProcess[str]:
-        dsn = postgres.dsn("postgres", "causeway_cert", **_leg(postgres, "tls"), **parameters)
+    def attempt(*parameters: str) -> subprocess.CompletedProcess[str]:
+        dsn = "&".join([_dsn(postgres, "tls", "causeway_cert"), *parameters])
         return _psql(postgres, dsn, "select current_user")
 
     client = postgres.certificates.client
-    assert attempt(sslcert=str(client.cert), sslkey=str(client.key)).stdout == "causeway_cert\n"
-    assert "requires a valid client certificate" in attempt(sslcert="", sslkey="").stderr
+    assert attempt(f"sslcert={client.cert}", f"sslkey={client.key}").stdout == "causeway_cert\n"
+    assert "requires a valid client certificate" in attempt().stderr
 
 
 async def test_any_role_creates_tables_in_a_new_database(postgres: PostgresServer, database: str) -> None:

@@ -25,10 +25,7 @@ async def list_indexes(request: Request) -> bytes:
 
 
 async def drop_indexes(request: Request) -> bytes:
-    row = await request.fetch(api.DROP_INDEXES, request.database, request.spec())
-    if row is None:
-        raise CommandError(error_codes.INTERNAL_ERROR, "DocumentDB gave no answer to dropIndexes")
-    reply: bytes = row[0]
+    reply = await request.fetch_result(api.DROP_INDEXES, request.database, request.spec())
     document = decode(reply)
     if document.get("ok") != 1:
         raise _failure(document)

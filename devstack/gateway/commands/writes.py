@@ -37,7 +37,8 @@ async def find_and_modify(request: Request) -> bytes:
             raise
         command = decode(request.spec())
         sources = duplicate_keys.updated(command.get("query"), command.get("update"))
-        details = await duplicate_keys.details(request, collection, error.message, sources)
+        message = await duplicate_keys.name_index(request, error)
+        details = await duplicate_keys.details(request, request.database, collection, message, sources)
         raise CommandError(error.code, details.pop("errmsg"), details=details) from error
     reply: bytes = row["result"]
     return reply
@@ -55,7 +56,9 @@ async def _write(request: Request, sql: str, field: str, sources: Sources) -> by
 
     async def describe(index: int, message: str) -> dict[str, Any]:
         statement = decode(_statement(request, field, index))
-        return await duplicate_keys.details(request, collection, message, sources(statement))
+        return await duplicate_keys.details(
+            request, request.database, collection, message, sources(statement)
+        )
 
     document["writeErrors"] = [
         await translate_write_error(error, describe) for error in document.get("writeErrors", ())

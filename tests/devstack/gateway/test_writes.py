@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bson
 import pytest
 from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     BulkWriteError,
@@ -26,6 +28,7 @@ from tests.devstack.gateway.raw_client import raw_client
 pytestmark = pytest.mark.integration
 
 Db = AsyncDatabase[dict[str, Any]]
+Collection = AsyncCollection[dict[str, Any]]
 
 
 async def test_insert_and_find_keep_every_type(db: Db) -> None:
@@ -166,8 +169,9 @@ async def test_client_bulk_write_error(db: Db) -> None:
         await db.client.bulk_write(
             [InsertOne({"_id": number}, namespace=namespace) for number in (1, 1, 2)], ordered=False
         )
-    assert [(error["idx"], error["code"]) for error in caught.value.write_errors] == [(1, 11000)]
-    assert caught.value.write_errors[0]["keyPattern"] == {"_id": 1}
+    details: Any = caught.value.write_errors
+    assert [(error["idx"], error["code"]) for error in details] == [(1, 11000)]
+    assert details[0]["keyPattern"] == {"_id": 1}
     assert await db.c.count_documents({}) == 2
 
 
@@ -198,22 +202,26 @@ async def test_duplicate_id(db: Db) -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["insert", "update", "replace", "upsert", "find_and_modify"])
+CLASH = {"a": 1, "b": {"c": "x"}}
+CLASHES: dict[str, Callable[[Collection], Awaitable[object]]] = {
+    "insert": lambda c: c.insert_one({"_id": 3, **CLASH}),
+    "update": lambda c: c.update_one({"_id": 2}, {"$set": {"a": 1, "b.c": "x"}}),
+    "replace": lambda c: c.replace_one({"_id": 2}, CLASH),
+    "upsert": lambda c: c.update_one({"_id": 9}, {"$setOnInsert": CLASH}, upsert=True),
+    "upsert by query": lambda c: c.update_one(
+        {"a": 1, "b.c": "x", "other": 1}, {"$set": {"z": 1}}, upsert=True
+    ),
+    "find and modify": lambda c: c.find_one_and_update({"_id": 2}, {"$set": CLASH}),
+    "find and replace": lambda c: c.find_one_and_replace({"_id": 2}, CLASH),
+}
+
+
+@pytest.mark.parametrize("how", CLASHES)
 async def test_duplicate_in_a_unique_index(db: Db, how: str) -> None:
     await db.c.create_index([("a", 1), ("b.c", -1)], unique=True, name="both")
     await db.c.insert_many([{"_id": 1, "a": 1, "b": {"c": "x"}}, {"_id": 2, "a": 1, "b": {"c": "y"}}])
-    clash = {"a": 1, "b": {"c": "x"}}
     with pytest.raises(DuplicateKeyError) as caught:
-        if how == "insert":
-            await db.c.insert_one({"_id": 3, **clash})
-        elif how == "update":
-            await db.c.update_one({"_id": 2}, {"$set": {"a": 1, "b.c": "x"}})
-        elif how == "replace":
-            await db.c.replace_one({"_id": 2}, clash)
-        elif how == "upsert":
-            await db.c.update_one({"_id": 9}, {"$setOnInsert": clash}, upsert=True)
-        else:
-            await db.c.find_one_and_update({"_id": 2}, {"$set": clash})
+        await CLASHES[how](db.c)
     details = caught.value.details
     assert details is not None
     assert details["keyPattern"] == {"a": 1, "b.c": -1}
