@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from proxy.addresses import Address
 from proxy.admin.counters import Counters, Snapshot
 from proxy.config import Settings
 from proxy.limit import ConnectionLimit
@@ -55,6 +56,11 @@ class Instance:
             raise RuntimeError("the instance was not started")
         return self._server
 
+    @property
+    def addresses(self) -> list[Address]:
+        """Where clients connect."""
+        return self.server.addresses
+
     async def start(self) -> None:
         """Loads the rules and listens. Raises StartError.
 
@@ -78,12 +84,6 @@ class Instance:
         if self.settings.rules is not None:
             self._watcher = RuleWatcher(self.book, self.settings.rules, self.counters)
             self._tasks.append(loop.create_task(self._watcher.run(), name="rules"))
-        log.info(
-            "started",
-            listen=[str(address) for address in self._server.addresses],
-            upstream=[str(host) for host in self.settings.upstream.hosts],
-            worker=self.index,
-        )
 
     async def reload(self) -> None:
         """Loads the rules again, changed or not: SIGHUP."""
@@ -94,14 +94,12 @@ class Instance:
         """Ends every connection, transactions first, and then the background tasks."""
         server = self.server
         if server.state == "running":
-            log.info("draining", connections=server.status()["connections"]["client"])
+            log.info("draining", worker=self.index, connections=server.status()["connections"]["client"])
         await server.drain(immediate=immediate)
-        if server.state == "stopped":
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks = []
-            log.info("stopped")
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def snapshot(self) -> Snapshot:
         """The counters of this process."""

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable
+from typing import Protocol
 
 import uvloop
 
 from proxy.config import Settings
 from proxy.instance import Instance, StartError
 from proxy.logs import configure, get_logger
+from proxy.workers import Supervisor
 
 log = get_logger(__name__)
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+
+
+class Runnable(Protocol):
+    """A proxy of one process or of several."""
+
+    async def start(self) -> None:
+        """Raises StartError."""
+
+    async def reload(self) -> None: ...
+
+    async def drain(self, *, immediate: bool = False) -> None: ...
 
 
 def run(settings: Settings) -> int:
@@ -24,36 +38,52 @@ def run(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    instance = Instance(settings)
+    proxy: Instance | Supervisor = Supervisor(settings) if settings.workers > 1 else Instance(settings)
     try:
-        await instance.start()
+        await proxy.start()
     except StartError as error:
         log.error("start_failed", error=str(error))
         return EXIT_FAILED
-    return await serve(instance)
+    log.info("started", listen=[str(address) for address in proxy.addresses], workers=settings.workers)
+    await serve(proxy)
+    log.info("stopped")
+    return EXIT_OK
 
 
-async def serve(instance: Instance) -> int:
-    """Serves until SIGTERM or SIGINT, then drains; a second signal does not wait. SIGHUP reloads the rules."""
+async def serve(proxy: Runnable, *, until: Awaitable[None] | None = None) -> None:
+    """Serves until SIGTERM, SIGINT or the end of `until`, then drains; a second signal does not wait.
+
+    SIGHUP reloads the rules.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     tasks: set[asyncio.Task[None]] = set()
 
-    def ask_to_stop() -> None:
-        if stop.is_set():
-            task = loop.create_task(instance.drain(immediate=True))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        stop.set()
+    def begin(work: Awaitable[None]) -> None:
+        async def guarded() -> None:
+            await work
 
-    def ask_to_reload() -> None:
-        task = loop.create_task(instance.reload())
+        task = loop.create_task(guarded())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
+    def ask_to_stop() -> None:
+        if stop.is_set():
+            begin(proxy.drain(immediate=True))
+        stop.set()
+
+    async def stop_after(awaited: Awaitable[None]) -> None:
+        await awaited
+        ask_to_stop()
+        ask_to_stop()
+
     loop.add_signal_handler(signal.SIGTERM, ask_to_stop)
     loop.add_signal_handler(signal.SIGINT, ask_to_stop)
-    loop.add_signal_handler(signal.SIGHUP, ask_to_reload)
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(proxy.reload()))
+    if until is not None:
+        begin(stop_after(until))
     await stop.wait()
-    await instance.drain()
-    return EXIT_OK
+    await proxy.drain()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

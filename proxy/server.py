@@ -98,6 +98,7 @@ class ProxyServer:
         self._empty = asyncio.Event()
         self._empty.set()
         self._hurry = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
 
     # Starting.
 
@@ -247,12 +248,15 @@ class ProxyServer:
     async def drain(self, *, immediate: bool = False) -> None:
         """Accepts nobody any more, lets transactions finish within `drain_timeout`, and ends every connection.
 
-        A second call with `immediate` makes a running drain stop waiting.
+        Returns when that is done. A further call joins the first; with `immediate` it makes it stop waiting.
         """
         if immediate:
             self._hurry.set()
-        if self.state in ("draining", "stopped"):
-            return
+        if self._draining is None:
+            self._draining = asyncio.get_running_loop().create_task(self._drain(), name="drain")
+        await asyncio.shield(self._draining)
+
+    async def _drain(self) -> None:
         self.state = "draining"
         self._close_listeners()
         for connection in list(self._connections):

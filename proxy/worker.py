@@ -7,12 +7,18 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import uvloop
 
+from proxy.control import ControlServer
+from proxy.instance import Instance, StartError
 from proxy.limit import SharedLimit
-from proxy.logs import get_logger
-from proxy.workers import Assignment
+from proxy.logs import configure, get_logger
+from proxy.run import EXIT_FAILED, EXIT_OK, serve
+from proxy.wire.startup import MAX_CANCEL_PACKET, CancelRequest, read_packet
+from proxy.workers import Assignment, ask_siblings
 
 log = get_logger(__name__)
 
@@ -21,27 +27,52 @@ def main() -> int:
     """Reads the assignment from standard input and serves until told to stop or until the supervisor is gone."""
     # Ctrl-C reaches the whole process group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    assignment = Assignment.from_json(sys.stdin.readline())
-    return uvloop.run(_serve(assignment))
+    return uvloop.run(_serve(Assignment.from_json(sys.stdin.readline())))
 
 
 async def _serve(assignment: Assignment) -> int:
-    from proxy.run import StartError, WorkerInstance, configure_logs, serve
-
-    configure_logs(assignment.settings)
-    limit = SharedLimit(
-        assignment.settings.max_connections, assignment.count, assignment.index, assignment.limit_fd
+    settings = assignment.settings
+    configure(settings.log_format, settings.log_level, repeats=settings.log_repeats)
+    instance = Instance(
+        settings,
+        index=assignment.index,
+        limit=SharedLimit(settings.max_connections, assignment.count, assignment.index, assignment.limit_fd),
+        sockets=[socket.socket(fileno=fd) for fd in assignment.unix_fds],
+        ask_siblings=ask_siblings(assignment),
     )
-    sockets = [socket.socket(fileno=fd) for fd in assignment.unix_fds]
-    instance = WorkerInstance(assignment, limit=limit, sockets=sockets)
+    path = assignment.control_path(assignment.index)
+    path.unlink(missing_ok=True)  # of a predecessor that was killed
+    control = ControlServer(path, _handlers(instance))
     try:
+        await control.start()
         await instance.start()
-    except StartError as error:
+    except (StartError, OSError) as error:
         log.error("worker_start_failed", worker=assignment.index, error=str(error))
-        return 1
+        await control.stop()
+        return EXIT_FAILED
     os.write(assignment.ready_fd, b"ready\n")
     os.close(assignment.ready_fd)
-    return await serve(instance, orphaned=_orphaned())
+    await serve(instance, until=_orphaned())
+    await control.stop()
+    return EXIT_OK
+
+
+def _handlers(instance: Instance) -> dict[str, Any]:
+    """What the supervisor and the siblings may ask."""
+
+    async def counters(request: Mapping[str, Any]) -> Any:
+        return instance.counters.snapshot()
+
+    async def status(request: Mapping[str, Any]) -> Any:
+        return instance.status()
+
+    async def cancel(request: Mapping[str, Any]) -> bool:
+        read = read_packet(bytes.fromhex(request["packet"]), MAX_CANCEL_PACKET)
+        if read is None or not isinstance(read[0], CancelRequest):
+            raise ValueError("not a cancel request")
+        return await instance.server.cancel_here(read[0])
+
+    return {"counters": counters, "status": status, "cancel": cancel}
 
 
 async def _orphaned() -> None:

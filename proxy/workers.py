@@ -15,17 +15,20 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from proxy.addresses import Address, TcpAddress, UnixAddress
 from proxy.config import Settings
 from proxy.control import ControlError, ask
+from proxy.instance import StartError
 from proxy.limit import SharedLimit
 from proxy.logs import get_logger
-from proxy.server import listen_unix
+from proxy.server import AskSiblings, listen_unix
+from proxy.wire.startup import CancelRequest
 
 log = get_logger(__name__)
 
@@ -42,6 +45,16 @@ START_TIMEOUT = 30.0
 
 ANSWER_TIMEOUT = 5.0
 """Seconds a worker may take to answer the supervisor."""
+
+
+def reveal(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON can hold them, secrets included; `Settings.model_validate` reads them back."""
+    dumped = settings.model_dump(mode="json")
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            dumped[name] = value.get_secret_value()
+    return dumped
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Assignment:
         """The assignment, secrets included: never for a log or a command line."""
         return json.dumps(
             {
-                "settings": self.settings.reveal(),
+                "settings": reveal(self.settings),
                 "index": self.index,
                 "count": self.count,
                 "directory": str(self.directory),
@@ -96,10 +109,6 @@ class Assignment:
         return [self.control_path(i) for i in range(self.count) if i != self.index]
 
 
-class WorkersFailed(Exception):
-    """The workers could not be started; they have said why."""
-
-
 class Supervisor:
     """Starts the workers, restarts those that die, passes signals on and asks them for the admin interface."""
 
@@ -119,10 +128,14 @@ class Supervisor:
     # Starting.
 
     async def start(self) -> None:
-        """Starts every worker and waits until all listen. Raises OSError or WorkersFailed."""
-        self._settings = self._settings.model_copy(update={"listen": tuple(self._reserve())})
-        self.addresses = list(self._settings.listen)
-        await asyncio.gather(*(self._start_worker(index) for index in range(self._settings.workers)))
+        """Starts every worker and waits until all listen. Raises StartError."""
+        try:
+            self.addresses = self._reserve()
+            self._settings = self._settings.model_copy(update={"listen": tuple(self.addresses)})
+            await asyncio.gather(*(self._start_worker(index) for index in range(self._settings.workers)))
+        except (OSError, StartError) as error:
+            await self.close()
+            raise StartError(str(error)) from error
         loop = asyncio.get_running_loop()
         self._keepers = [loop.create_task(self._keep(index)) for index in self._processes]
 
@@ -176,7 +189,7 @@ class Supervisor:
         await process.stdin.drain()
         line = await _read_line(ready, START_TIMEOUT)
         if line is None:
-            raise WorkersFailed(f"worker {index} did not come up (pid {process.pid})")
+            raise StartError(f"worker {index} did not come up (pid {process.pid})")
 
     async def _keep(self, index: int) -> None:
         """Starts the worker again whenever it dies."""
@@ -197,7 +210,7 @@ class Supervisor:
                 return
             try:
                 await self._start_worker(index)
-            except (OSError, WorkersFailed) as error:
+            except (OSError, StartError) as error:
                 log.error("worker_start_failed", worker=index, error=str(error))
             else:
                 log.info("worker_started", worker=index)
@@ -210,21 +223,27 @@ class Supervisor:
             if process.returncode is None:
                 process.send_signal(number)
 
+    async def reload(self) -> None:
+        """Has every worker load its rules again."""
+        self.signal(signal.SIGHUP)
+
     async def drain(self, *, immediate: bool = False) -> None:
-        """Has every worker drain, and returns when all have ended; a second call makes them hurry."""
+        """Has every worker drain and returns when all have ended; `immediate` makes a running drain hurry."""
+        if immediate and not self._stopping:
+            self.signal(signal.SIGTERM)
         self._stopping = True
         self.signal(signal.SIGTERM)
-        if immediate:
-            self.signal(signal.SIGTERM)
         await asyncio.gather(*(process.wait() for process in self._processes.values()))
-        self.close()
+        await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Kills what still runs and removes what was made."""
         self._stopping = True
         for keeper in self._keepers:
             keeper.cancel()
         self.signal(signal.SIGKILL)
+        processes = self._processes.values()
+        await asyncio.gather(*self._keepers, *(p.wait() for p in processes), return_exceptions=True)
         for sock in (*self._unix, *self._reserved):
             sock.close()
         for address in self._settings.listen:
@@ -252,14 +271,14 @@ class Supervisor:
         return [answer for answer in answers if answer is not None]
 
 
-def ask_siblings(assignment: Assignment) -> Callable[[bytes, bytes], Awaitable[bool]]:
-    """A function that passes a cancel request (packet, key) to the other workers until one knows the key."""
+def ask_siblings(assignment: Assignment) -> AskSiblings:
+    """A function that passes a cancel request to the other workers until one knows its key."""
 
-    async def cancel(packet: bytes, key: bytes) -> bool:
+    async def cancel(request: CancelRequest) -> bool:
+        timeout = assignment.settings.cancel_timeout
         for path in assignment.siblings:
             try:
-                timeout = assignment.settings.cancel_timeout
-                if await ask(path, "cancel", timeout=timeout, packet=packet.hex(), key=key.hex()):
+                if await ask(path, "cancel", timeout=timeout, packet=request.packet.hex()):
                     return True
             except (OSError, ControlError) as error:
                 log.warning("sibling_silent", path=str(path), error=str(error))

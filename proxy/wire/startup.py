@@ -26,6 +26,9 @@ ALPN_PROTOCOL = "postgresql"
 CANCEL_KEY_LENGTH = range(4, 257)
 """Bytes of a cancel key: 4 in protocol 3.0, up to 256 in 3.2."""
 
+MAX_CANCEL_PACKET = 12 + 256
+"""Bytes of the largest CancelRequest."""
+
 
 class StartupPacketError(Exception):
     """A start-up packet no PostgreSQL server would accept; Postgres closes such a connection without a word."""
