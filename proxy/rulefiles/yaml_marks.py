@@ -162,8 +162,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> Proble
     line = min(line, len(lines))
     here = lines[line - 1]
     hint = ""
-    if re.match(" *\t", here) or "\t" in reason:
-        hint = "indent with spaces; YAML allows no tabs there"
+    if re.match(" *\t", here) or "\\t" in reason:
+        hint = "use spaces to indent and to separate; YAML allows no tabs there"
     elif "mapping values are not allowed" in reason:
         hint = "check the indentation, and put quotes around a text that holds a colon and a space"
     elif "could not find expected ':'" in reason:

@@ -50,7 +50,7 @@ def test_plain_scalars_have_the_meaning_of_yaml_1_2(text: str, value: object) ->
 @pytest.mark.parametrize(
     ("text", "line", "column", "words"),
     [
-        ("a: 1\n\tb: 2\n", 2, 1, "indent with spaces"),
+        ("a: 1\n\tb: 2\n", 2, 1, "use spaces to indent"),
         ("a: b: c\n", 1, 5, "check the indentation"),
         ("a: [1, 2\n", 2, 1, "this is not YAML"),
         ("a: 1\n b: 2\n", 2, 3, "check the indentation"),
@@ -84,6 +84,16 @@ def test_what_is_no_rule_file(pure: bool, text: str, line: int, column: int | No
     assert found.line == line
     assert column is None or found.column == column
     assert words in str(found)
+
+
+def test_a_tab_where_only_one_of_the_readers_allows_it() -> None:
+    """YAML 1.2 lets tabs separate; PyYAML's own parser does not, and says so in words of its own."""
+    node, problems = parse(b"a:\tb\n", "f")
+    assert problems == []
+    assert node is not None
+    assert plain(node) == {"a": "b"}
+    _, problems = parse(b"a:\tb\n", "f", pure=True)
+    assert "use spaces" in problems[0].hint
 
 
 def test_encodings() -> None:
