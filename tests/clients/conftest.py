@@ -57,7 +57,7 @@ def superuser(postgres: PostgresServer) -> Endpoint:
         socket_port=postgres.port,
         root_certificate=str(postgres.certificates.ca),
     )
-    source.execute(f"GRANT pg_read_all_stats TO {ROLE}")  # type: ignore[arg-type]
+    source.execute(f"GRANT pg_read_all_stats TO {ROLE}")
     return source
 
 
@@ -65,7 +65,9 @@ def superuser(postgres: PostgresServer) -> Endpoint:
 def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[str]:
     """A new database owned by the role, dropped at the end, when nobody may be connected to it any more."""
     name = f"clients é {next(_numbers)}"
-    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(sql.Identifier(name), sql.Identifier(ROLE))
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
+        sql.Identifier(name), sql.Identifier(ROLE)
+    )
     if postgres.major >= 15:
         create += sql.SQL(" STRATEGY file_copy")
     with superuser.connect() as connection:
@@ -78,7 +80,9 @@ def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[st
             {"name": name},
         )
     except NeverHappened:
-        left = superuser.query("SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = %s", name)
+        left = superuser.query(
+            "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = %s", name
+        )
         pytest.fail(f"the test left connections behind: {left}", pytrace=False)
     finally:
         with superuser.connect() as connection:

@@ -60,7 +60,10 @@ def run(
     cwd: Path | None = None,
     timeout: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end, by default in this process's environment; with `check`, an exit code other than 0 fails the test with everything it printed."""
+    """Run to the end, by default in this process's environment.
+
+    With `check`, an exit code other than 0 fails the test with everything the program printed.
+    """
     finished = subprocess.run(
         list(command),
         env=None if environment is None else dict(environment),
@@ -73,6 +76,7 @@ def run(
     )
     if check and finished.returncode != 0:
         pytest.fail(
-            f"{command[0]} exited with {finished.returncode}\n{finished.stdout}\n{finished.stderr}", pytrace=False
+            f"{command[0]} exited with {finished.returncode}\n{finished.stdout}\n{finished.stderr}",
+            pytrace=False,
         )
     return finished

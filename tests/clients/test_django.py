@@ -66,7 +66,13 @@ def shop(request: pytest.FixtureRequest, endpoint: Endpoint) -> Iterator[None]:
     use(endpoint, server_side_binding=request.param == "server-side binding")
     call_command("migrate", verbosity=0)
     Product.objects.bulk_create(
-        Product(name=f"Product {n}", price=Decimal(n), stock=10, labels=["all", f"l{n % 4}"], details={"n": n, "é": [n]})
+        Product(
+            name=f"Product {n}",
+            price=Decimal(n),
+            stock=10,
+            labels=["all", f"l{n % 4}"],
+            details={"n": n, "é": [n]},
+        )
         for n in range(1, 41)
     )
     yield
@@ -100,20 +106,28 @@ def test_rows_relations_and_queries() -> None:
     assert bytes(again.lines.all()[0].image) == bytes(range(256))
     assert again.placed.tzinfo is not None
     assert Product.objects.filter(details__n__gt=38).count() == 2
-    assert list(Product.objects.filter(details__contains={"é": [7]}).values_list("name", flat=True)) == ["Product 7"]
+    assert list(Product.objects.filter(details__contains={"é": [7]}).values_list("name", flat=True)) == [
+        "Product 7"
+    ]
     assert Product.objects.filter(Q(labels__0="all") & ~Q(labels__overlap=["l0", "l1"])).count() == 20
     line_exists = Exists(Line.objects.filter(product=OuterRef("pk")))
     latest = Subquery(Line.objects.filter(product=OuterRef("pk")).order_by("-id").values("amount")[:1])
     sold = Product.objects.annotate(latest=latest).filter(line_exists).values_list("latest", flat=True)
     assert list(sold) == [2] * 10
-    ranked = Product.objects.annotate(r=Window(Rank(), order_by=F("price").desc())).order_by("r").values_list("name", "r")
+    ranked = (
+        Product.objects.annotate(r=Window(Rank(), order_by=F("price").desc()))
+        .order_by("r")
+        .values_list("name", "r")
+    )
     assert list(ranked[:2]) == [("Product 40", 1), ("Product 39", 2)]
     assert Product.objects.annotate(u=Upper("name")).filter(u=Upper(Value("product 3"))).exists()
 
 
 @pytest.mark.usefixtures("shop")
 def test_aggregates() -> None:
-    totals = Product.objects.filter(id__gt=1).aggregate(Sum("price"), Avg("stock"), n=Count("id", filter=Q(price__gt=20)))
+    totals = Product.objects.filter(id__gt=1).aggregate(
+        Sum("price"), Avg("stock"), n=Count("id", filter=Q(price__gt=20))
+    )
     assert totals == {"price__sum": Decimal("820.00"), "stock__avg": 10.0, "n": 20}
     today = Purchase.objects.create(buyer="b@example.com")
     Line.objects.create(purchase=today, product=Product.objects.get(name="Product 2"), amount=5)
@@ -146,9 +160,14 @@ def test_transactions_and_constraints() -> None:
         transaction.on_commit(lambda: committed.append("yes"))
         assert committed == []
     assert committed == ["yes"]
-    with pytest.raises(RuntimeError), transaction.atomic():
+
+    @transaction.atomic  # type: ignore[untyped-decorator]
+    def change_one_s_mind() -> None:
         Product.objects.all().update(stock=1)
         raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_one_s_mind()
     assert not Product.objects.filter(stock=1).exists()
     product, created = Product.objects.update_or_create(name="Product 2", defaults={"price": Decimal("7.5")})
     assert (created, product.price) == (False, Decimal("7.5"))
@@ -207,12 +226,18 @@ def test_bulk_operations() -> None:
 def test_iterator_reads_through_a_server_side_cursor() -> None:
     Product.objects.bulk_create([Product(name=f"many {n}", price=n) for n in range(4000)])
     with transaction.atomic():
-        names = [p.name for p in Product.objects.filter(name__startswith="many").order_by("id").iterator(chunk_size=150)]
+        names = [
+            p.name
+            for p in Product.objects.filter(name__startswith="many").order_by("id").iterator(chunk_size=150)
+        ]
     assert names == [f"many {n}" for n in range(4000)]
     outside = Product.objects.order_by("id").iterator(chunk_size=100)
     assert next(outside).name == "From the migration"
     outside.close()
-    assert Product.objects.raw("SELECT * FROM shop_product WHERE price = %s", [Decimal(3999)])[0].name == "many 3999"
+    assert (
+        Product.objects.raw("SELECT * FROM shop_product WHERE price = %s", [Decimal(3999)])[0].name
+        == "many 3999"
+    )
     assert "Scan" in Product.objects.filter(price=1).explain()
 
 

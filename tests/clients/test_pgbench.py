@@ -75,7 +75,10 @@ def test_pipelines(pgbench: Pgbench) -> None:
         "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
         "\\endpipeline\n"
         "\\startpipeline\n"
-        "BEGIN;\n" + "INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 1, :aid, 1);\n" * 20 + "COMMIT;\n"
+        "BEGIN;\n"
+        + "INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 1, :aid, 1);\n"
+        * 20
+        + "COMMIT;\n"
         "\\endpipeline\n"
         "BEGIN;\n"
         "\\startpipeline\n"
@@ -86,7 +89,9 @@ def test_pipelines(pgbench: Pgbench) -> None:
     )
     for mode in ("extended", "prepared"):
         pgbench.load("-M", mode, "-f", script.name)
-    assert pgbench.endpoint.query("SELECT count(*) FROM pgbench_history") == [(2 * 20 * CLIENTS * TRANSACTIONS,)]
+    assert pgbench.endpoint.query("SELECT count(*) FROM pgbench_history") == [
+        (2 * 20 * CLIENTS * TRANSACTIONS,)
+    ]
 
 
 def test_custom_script(pgbench: Pgbench) -> None:

@@ -34,7 +34,9 @@ class Psql:
         self.endpoint = endpoint
         self.directory = directory
 
-    def __call__(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *arguments: str, stdin: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run psql in the test's own directory; `check` demands exit code 0."""
         return run(
             [self.program, "-X", *arguments],
@@ -70,7 +72,9 @@ def test_script_prints_what_it_prints_against_postgres(
 
 
 WIDE_TABLE = """
-CREATE TABLE wide (id int PRIMARY KEY, price numeric(12, 4), note text, at timestamptz, raw bytea, tags text[], doc jsonb);
+CREATE TABLE wide (
+  id int PRIMARY KEY, price numeric(12, 4), note text, at timestamptz, raw bytea, tags text[], doc jsonb
+);
 INSERT INTO wide
   SELECT n, n / 7.0, CASE WHEN n % 5 = 0 THEN NULL ELSE E'tab\\there "q", \\\\ back\\nline é 漢 ' || n END,
          '2024-02-29 12:00+00'::timestamptz + n * interval '1 second 1 microsecond',
@@ -148,7 +152,8 @@ def test_copy_with_an_error_midway_leaves_a_usable_session(psql: Psql) -> None:
 def test_copy_out_with_an_error_midway(psql: Psql) -> None:
     result = psql(
         "-At",
-        stdin="\\copy (SELECT 1 / (20000 - n) FROM generate_series(1, 30000) n) TO 'partial.copy'\nSELECT 'still here';\n",
+        stdin="\\copy (SELECT 1 / (20000 - n) FROM generate_series(1, 30000) n) TO 'partial.copy'\n"
+        "SELECT 'still here';\n",
     )
     assert "division by zero" in result.stderr
     assert result.stdout == "still here\n"
@@ -213,7 +218,9 @@ def test_ctrl_c_cancels_the_statement_and_the_session_goes_on(psql: Psql, direct
 
 def test_ctrl_c_ends_copy_out(psql: Psql, direct: Endpoint) -> None:
     with terminal_session(psql) as (process, terminal):
-        terminal.write(b"\\copy (SELECT pg_sleep(0.001 * n) FROM generate_series(1, 100000) n) TO '/dev/null'\n")
+        terminal.write(
+            b"\\copy (SELECT pg_sleep(0.001 * n) FROM generate_series(1, 100000) n) TO '/dev/null'\n"
+        )
         await_running(direct, "pg_sleep")
         os.kill(process.pid, signal.SIGINT)
         read_until(terminal, b"canceling statement due to user request")
@@ -240,24 +247,35 @@ def test_interrupted_script_stops(psql: Psql, direct: Endpoint) -> None:
 def test_bind_runs_the_extended_protocol(psql: Psql) -> None:
     if major_version(psql.program) < 16:
         pytest.skip(r"\bind came with psql 16")
-    result = psql("-At", stdin="SELECT $1::int + $2::int, $3 \\bind 40 2 'three' \\g\nSELECT 1 / $1::int \\bind 0 \\g\n")
+    result = psql(
+        "-At", stdin="SELECT $1::int + $2::int, $3 \\bind 40 2 'three' \\g\nSELECT 1 / $1::int \\bind 0 \\g\n"
+    )
     assert result.stdout == "42|three\n"
     assert "division by zero" in result.stderr
 
 
 def test_several_statements_in_one_string_are_one_transaction(psql: Psql) -> None:
     psql("-c", "CREATE TABLE ledger (n int)")
-    failed = psql("-At", "-c", "INSERT INTO ledger VALUES (1); SELECT 'seen'; SELECT 1 / 0; SELECT 'never'", check=False)
+    failed = psql(
+        "-At", "-c", "INSERT INTO ledger VALUES (1); SELECT 'seen'; SELECT 1 / 0; SELECT 'never'", check=False
+    )
     assert failed.returncode == 1
     assert failed.stdout == "INSERT 0 1\nseen\n"
     assert failed.stderr == "ERROR:  division by zero\n"
     assert psql("-At", "-c", "SELECT count(*) FROM ledger").stdout == "0\n"
 
-    split = psql("-At", "-c", "INSERT INTO ledger VALUES (1); COMMIT; INSERT INTO ledger VALUES (2); SELECT 1 / 0", check=False)
+    split = psql(
+        "-At",
+        "-c",
+        "INSERT INTO ledger VALUES (1); COMMIT; INSERT INTO ledger VALUES (2); SELECT 1 / 0",
+        check=False,
+    )
     assert "there is no transaction in progress" in split.stderr
     assert psql("-At", "-c", "SELECT array_agg(n) FROM ledger").stdout == "{1}\n"
 
-    combined = psql("-At", stdin="SELECT 1 \\; SELECT 2 \\; INSERT INTO ledger VALUES (3) RETURNING n \\; SELECT 4;\n")
+    combined = psql(
+        "-At", stdin="SELECT 1 \\; SELECT 2 \\; INSERT INTO ledger VALUES (3) RETURNING n \\; SELECT 4;\n"
+    )
     assert combined.stdout == "1\n2\n3\nINSERT 0 1\n4\n"
 
 
@@ -286,7 +304,8 @@ def test_large_objects(psql: Psql) -> None:
 def test_listen_and_notify(psql: Psql, direct: Endpoint) -> None:
     own = psql("-At", stdin="LISTEN news;\nNOTIFY news, 'to myself';\nSELECT 'done';\n")
     assert re.search(
-        r'Asynchronous notification "news" with payload "to myself" received from server process with PID \d+\.', own.stdout
+        r'Asynchronous notification "news" with payload "to myself" received from server process with PID \d+\.',
+        own.stdout,
     )
     with terminal_session(psql) as (process, terminal):
         terminal.write(b"LISTEN news;\nSELECT 'listening ' || 1;\n")
@@ -300,7 +319,9 @@ def test_listen_and_notify(psql: Psql, direct: Endpoint) -> None:
 
 def test_single_transaction_keeps_all_or_nothing(psql: Psql) -> None:
     statements = "CREATE TABLE parts (n int);\nINSERT INTO parts VALUES (1);\n"
-    failed = psql.script(statements + "INSERT INTO parts VALUES ('x');\n", "--single-transaction", check=False)
+    failed = psql.script(
+        statements + "INSERT INTO parts VALUES ('x');\n", "--single-transaction", check=False
+    )
     assert failed.returncode == 3
     assert "script.sql:3: ERROR:  invalid input syntax for type integer" in failed.stderr
     assert psql("-At", "-c", "SELECT to_regclass('parts') IS NULL").stdout == "t\n"
@@ -317,7 +338,9 @@ def test_unix_socket(psql: Psql) -> None:
 
 
 def test_fetch_count_reads_through_a_cursor(psql: Psql) -> None:
-    result = psql("-At", "-v", "FETCH_COUNT=700", "-c", "SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n")
+    result = psql(
+        "-At", "-v", "FETCH_COUNT=700", "-c", "SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n"
+    )
     lines = result.stdout.splitlines()
     assert len(lines) == 20000
     assert lines[-1] == "20000|" + "x" * 100
@@ -333,7 +356,12 @@ def test_wide_result_of_many_megabytes(psql: Psql) -> None:
 def test_output_closed_early(psql: Psql) -> None:
     """`psql | head -1`: the client goes away in mid-result, with nothing left behind at the server."""
     with subprocess.Popen(
-        [psql.program, "-X", "-c", "COPY (SELECT n, repeat('x', 500) FROM generate_series(1, 10000000) n) TO STDOUT"],
+        [
+            psql.program,
+            "-X",
+            "-c",
+            "COPY (SELECT n, repeat('x', 500) FROM generate_series(1, 10000000) n) TO STDOUT",
+        ],
         env=psql.endpoint.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

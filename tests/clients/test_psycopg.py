@@ -7,7 +7,7 @@ import datetime
 import decimal
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -64,7 +64,7 @@ def test_values_as_text_and_binary(connection: Connection, binary: bool) -> None
     cursor = connection.cursor(binary=binary)
     for name, value in VALUES:
         sent = Jsonb(value) if name == "jsonb" else value
-        statement = sql.SQL("SELECT " + placeholder + "::{}").format(sql.SQL(name))  # type: ignore[arg-type]
+        statement = sql.SQL("SELECT " + placeholder + "::{}").format(sql.SQL(name))
         row = cursor.execute(statement, [sent]).fetchone()
         assert row is not None
         assert row[0] == value, name
@@ -95,7 +95,8 @@ def test_row_factories_and_composites(connection: Connection) -> None:
     assert connection.cursor(row_factory=scalar_row).execute("SELECT 'one'").fetchone() == "one"
     named = connection.cursor(row_factory=namedtuple_row).execute("SELECT 1 AS a").fetchone()
     assert named is not None
-    assert named.a == 1
+    assert tuple(named) == (1,)
+    assert named._fields == ("a",)
 
 
 def test_automatic_preparation(endpoint: Endpoint) -> None:
@@ -144,7 +145,9 @@ def test_transactions_savepoints_and_isolation(connection: Connection) -> None:
     assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
 
 
-def test_serialization_failure_and_deadlock_reach_the_client(endpoint: Endpoint, connection: Connection) -> None:
+def test_serialization_failure_and_deadlock_reach_the_client(
+    endpoint: Endpoint, connection: Connection
+) -> None:
     connection.execute("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 0), (2, 0)")
     connection.commit()
     with psycopg.connect(endpoint.dsn()) as other:
@@ -197,12 +200,18 @@ def test_pipeline_mode(connection: Connection) -> None:
 def test_pipeline_error_skips_to_the_sync(connection: Connection) -> None:
     connection.autocommit = True
     connection.execute("CREATE TABLE t (n int PRIMARY KEY)")
-    with pytest.raises(errors.UniqueViolation), connection.pipeline() as pipeline:
-        connection.execute("INSERT INTO t VALUES (1)")
-        connection.execute("INSERT INTO t VALUES (1)")
-        connection.execute("INSERT INTO t VALUES (2)")
-        pipeline.sync()
-    assert connection.execute("SELECT n FROM t").fetchall() == [], "what lies between two Syncs is one transaction"
+
+    def insert_in_pipeline(numbers: Sequence[int]) -> None:
+        with connection.pipeline() as pipeline:
+            for number in numbers:
+                connection.execute("INSERT INTO t VALUES (%s)", [number])
+            pipeline.sync()
+
+    with pytest.raises(errors.UniqueViolation):
+        insert_in_pipeline([1, 1, 2])
+    assert connection.execute("SELECT n FROM t").fetchall() == [], (
+        "what lies between two Syncs is one transaction"
+    )
     with connection.pipeline() as pipeline:
         failing = connection.execute("SELECT 1 / %s", [0])
         with pytest.raises(errors.DivisionByZero):
@@ -252,6 +261,7 @@ def test_streamed_results(connection: Connection) -> None:
     rows = connection.cursor().stream("SELECT n, repeat('y', 1000) FROM generate_series(1, 30000) n")
     assert all(second[0] == first[0] + 1 for first, second in pairwise(rows))
     stream = connection.cursor().stream("SELECT n, repeat('y', 1000) FROM generate_series(1, 1000000) n")
+    assert isinstance(stream, Generator)
     assert next(stream)[0] == 1
     stream.close()
     connection.rollback()
@@ -266,7 +276,10 @@ def test_copy(connection: Connection, binary: bool) -> None:
     connection.execute("CREATE TABLE t (id int4, at timestamptz, raw bytea, note text)")
     options = sql.SQL("(FORMAT binary)" if binary else "(FORMAT text)")
     start = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    rows = [(n, start + datetime.timedelta(seconds=n), bytes([n % 256]) * 40, None if n % 7 else f"\\ {n}\t") for n in range(15000)]
+    rows = [
+        (n, start + datetime.timedelta(seconds=n), bytes([n % 256]) * 40, None if n % 7 else f"\\ {n}\t")
+        for n in range(15000)
+    ]
     types = ["int4", "timestamptz", "bytea", "text"]
     with connection.cursor() as cursor:
         with cursor.copy(sql.SQL("COPY t FROM STDIN {}").format(options)) as copy:
@@ -287,17 +300,26 @@ def test_copy_errors(connection: Connection) -> None:
     connection.execute("CREATE TABLE t (n int PRIMARY KEY)")
     connection.commit()
     cursor = connection.cursor()
-    with pytest.raises(errors.InvalidTextRepresentation), cursor.copy("COPY t FROM STDIN") as copy:
-        for n in range(50000):
-            copy.write(b"%d\n" % n if n != 10000 else b"bad\n")
-    connection.rollback()
-    with pytest.raises(RuntimeError, match="own mistake"), cursor.copy("COPY t FROM STDIN") as copy:
-        copy.write(b"1\n")
+
+    def copy_in(lines: Iterable[bytes]) -> None:
+        with cursor.copy("COPY t FROM STDIN") as copy:
+            for line in lines:
+                copy.write(line)
+
+    def broken_source() -> Iterator[bytes]:
+        yield b"1\n"
         raise RuntimeError("own mistake")
+
+    with pytest.raises(errors.InvalidTextRepresentation):
+        copy_in(b"%d\n" % n if n != 10000 else b"bad\n" for n in range(50000))
     connection.rollback()
-    with pytest.raises(errors.DivisionByZero), cursor.copy(
-        "COPY (SELECT 1 / (9000 - n) FROM generate_series(1, 10000) n) TO STDOUT"
-    ) as copy:
+    with pytest.raises(RuntimeError, match="own mistake"):
+        copy_in(broken_source())
+    connection.rollback()
+    with (
+        pytest.raises(errors.DivisionByZero),
+        cursor.copy("COPY (SELECT 1 / (9000 - n) FROM generate_series(1, 10000) n) TO STDOUT") as copy,
+    ):
         for _ in copy:
             pass
     connection.rollback()
@@ -308,7 +330,10 @@ def test_two_phase_commit(endpoint: Endpoint) -> None:
     with psycopg.connect(endpoint.dsn()) as connection:
         connection.execute("CREATE TABLE t (n int)")
         connection.commit()
-        prepared = [connection.xid(42, f"{endpoint.kind} {step}", "branch") for step in ("commit", "rollback", "recover")]
+        prepared = [
+            connection.xid(42, f"{endpoint.kind} {step}", "branch")
+            for step in ("commit", "rollback", "recover")
+        ]
         for n, xid in enumerate(prepared):
             connection.tpc_begin(xid)
             connection.execute("INSERT INTO t VALUES (%s)", [n])
@@ -333,7 +358,9 @@ def test_notifies_and_notices(endpoint: Endpoint, direct: Endpoint) -> None:
         heard = [n.payload for n in connection.notifies(timeout=PATIENCE, stop_after=2)]
         assert heard == ["first", "second"]
         messages: list[tuple[str | None, str | None]] = []
-        connection.add_notice_handler(lambda diagnostic: messages.append((diagnostic.severity, diagnostic.message_primary)))
+        connection.add_notice_handler(
+            lambda diagnostic: messages.append((diagnostic.severity, diagnostic.message_primary))
+        )
         connection.execute("DO $$ BEGIN RAISE WARNING 'careful'; END $$")
         assert messages == [("WARNING", "careful")]
 
@@ -359,7 +386,9 @@ def test_cancel_safe_from_another_thread(connection: Connection, direct: Endpoin
 
 
 def test_parameters_of_the_session(endpoint: Endpoint) -> None:
-    with psycopg.connect(endpoint.dsn(client_encoding="latin1", application_name="psycopg app")) as connection:
+    with psycopg.connect(
+        endpoint.dsn(client_encoding="latin1", application_name="psycopg app")
+    ) as connection:
         assert connection.info.parameter_status("application_name") == "psycopg app"
         assert connection.info.encoding == "iso8859-1"
         assert connection.execute("SELECT 'é'").fetchone() == ("é",)
@@ -368,7 +397,9 @@ def test_parameters_of_the_session(endpoint: Endpoint) -> None:
         assert connection.info.backend_pid == connection.execute("SELECT pg_backend_pid()").fetchone()[0]  # type: ignore[index]
 
 
-async def test_async_concurrency_and_cancellation(endpoint: Endpoint, direct: Endpoint, aconnection: AsyncConnection) -> None:
+async def test_async_concurrency_and_cancellation(
+    endpoint: Endpoint, direct: Endpoint, aconnection: AsyncConnection
+) -> None:
     async with aconnection.cursor() as cursor:
         await cursor.execute("CREATE TABLE t (id int, n int)")
         await cursor.executemany("INSERT INTO t VALUES (%s, %s)", [(n, n * n) for n in range(1000)])
@@ -419,7 +450,10 @@ async def test_pools(endpoint: Endpoint, direct: Endpoint) -> None:
 async def test_async_pipeline_copy_and_cursor(aconnection: AsyncConnection) -> None:
     async with aconnection.pipeline():
         await aconnection.execute("CREATE TABLE t (n int, w text)")
-        cursors = [await aconnection.execute("INSERT INTO t VALUES (%s, %s) RETURNING n", [n, "w"]) for n in range(200)]
+        cursors = [
+            await aconnection.execute("INSERT INTO t VALUES (%s, %s) RETURNING n", [n, "w"])
+            for n in range(200)
+        ]
         assert [await cursor.fetchone() for cursor in cursors] == [(n,) for n in range(200)]
     async with aconnection.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
         for n in range(5000):

@@ -59,7 +59,9 @@ def test_values_and_thousands_of_rows(connection: Any) -> None:
             cursor, "INSERT INTO t (a, b, doc) VALUES %s RETURNING id", rows, page_size=700, fetch=True
         )
         assert [row[0] for row in created] == list(range(1, 5001))
-        psycopg2.extras.execute_batch(cursor, "UPDATE t SET a = a + %s WHERE id = %s", [(1, n) for n in range(1, 1001)])
+        psycopg2.extras.execute_batch(
+            cursor, "UPDATE t SET a = a + %s WHERE id = %s", [(1, n) for n in range(1, 1001)]
+        )
         cursor.execute("SELECT id, a, b, doc FROM t ORDER BY id")
         fetched = cursor.fetchall()
         assert len(fetched) == cursor.rowcount == 5000
@@ -124,7 +126,9 @@ def test_named_cursors(connection: Any) -> None:
 @pytest.mark.parametrize("form", ["text", "csv", "binary"])
 def test_copy_expert(connection: Any, form: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE t AS SELECT n, md5(n::text) AS m, now() AS at FROM generate_series(1, 30000) n")
+        cursor.execute(
+            "CREATE TABLE t AS SELECT n, md5(n::text) AS m, now() AS at FROM generate_series(1, 30000) n"
+        )
         out = io.BytesIO()
         cursor.copy_expert(f"COPY t TO STDOUT (FORMAT {form})", out, size=1000)
         out.seek(0)
@@ -290,7 +294,9 @@ def test_terminated_backend(connection: Any, direct: Endpoint) -> None:
     thread.start()
     with (
         connection.cursor() as cursor,
-        pytest.raises(psycopg2.OperationalError, match=r"terminating connection|server closed the connection"),
+        pytest.raises(
+            psycopg2.OperationalError, match=r"terminating connection|server closed the connection"
+        ),
     ):
         cursor.execute("SELECT pg_sleep(2000)")
     thread.join(PATIENCE)
@@ -335,15 +341,21 @@ def test_physical_replication_commands(endpoint: Endpoint, direct: Endpoint) -> 
 @pytest.mark.parametrize("plugin", ["test_decoding", "pgoutput"])
 def test_logical_replication_stream(endpoint: Endpoint, direct: Endpoint, plugin: str) -> None:
     slot = f"slot_{endpoint.kind}_{plugin}"
-    direct.execute("CREATE TABLE t (id int PRIMARY KEY, note text); CREATE PUBLICATION everything FOR TABLE t")
+    direct.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, note text); CREATE PUBLICATION everything FOR TABLE t"
+    )
     connection = connect(endpoint, connection_factory=psycopg2.extras.LogicalReplicationConnection)
     with connection.cursor() as cursor:
         cursor.create_replication_slot(slot, output_plugin=plugin)
         try:
-            options = {"proto_version": "1", "publication_names": "everything"} if plugin == "pgoutput" else {}
+            options = (
+                {"proto_version": "1", "publication_names": "everything"} if plugin == "pgoutput" else {}
+            )
             cursor.start_replication(slot_name=slot, options=options, decode=False)
             for n in range(20):
-                direct.execute(f"INSERT INTO t SELECT n, repeat('é', 500) FROM generate_series({n * 100}, {n * 100 + 99}) n")  # type: ignore[arg-type]
+                direct.execute(
+                    f"INSERT INTO t SELECT n, repeat('é', 500) FROM generate_series({n * 100}, {n * 100 + 99}) n"
+                )
             inserts = 0
             deadline = time.monotonic() + PATIENCE
             while inserts < 2000 and time.monotonic() < deadline:
@@ -357,7 +369,11 @@ def test_logical_replication_stream(endpoint: Endpoint, direct: Endpoint, plugin
             assert inserts == 2000
         finally:
             connection.close()
-            await_row(direct, "SELECT 1 FROM pg_replication_slots WHERE slot_name = %(slot)s AND NOT active", {"slot": slot})
+            await_row(
+                direct,
+                "SELECT 1 FROM pg_replication_slots WHERE slot_name = %(slot)s AND NOT active",
+                {"slot": slot},
+            )
             direct.query("SELECT pg_drop_replication_slot(%s)", slot)
 
 

@@ -25,14 +25,17 @@ def test_pg_recvlogical_streams_changes(endpoint: Endpoint, direct: Endpoint, tm
     run([*base, "--create-slot", "-P", "test_decoding"], environment)
     try:
         with subprocess.Popen(
-            [*base, "--start", "-f", str(target), "-s", "1", "-F", "0"], env=environment, stderr=subprocess.PIPE, text=True
+            [*base, "--start", "-f", str(target), "-s", "1", "-F", "0"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             direct.execute("INSERT INTO watched SELECT n, repeat('x', 1000) FROM generate_series(1, 3000) n")
             direct.execute("DELETE FROM watched WHERE id = 17")
             await_row(
                 direct,
-                "SELECT 1 FROM pg_stat_replication r, pg_current_wal_insert_lsn() w WHERE r.application_name = 'pg_recvlogical'"
-                " AND r.flush_lsn >= w - 1000 AND r.pid = (SELECT active_pid FROM pg_replication_slots WHERE slot_name = %(slot)s)",
+                "SELECT 1 FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid"
+                " WHERE s.slot_name = %(slot)s AND r.flush_lsn >= pg_current_wal_insert_lsn() - 1000",
                 {"slot": slot},
             )
             process.send_signal(signal.SIGINT)
@@ -71,7 +74,10 @@ def test_pg_dump_and_pg_restore(endpoint: Endpoint, direct: Endpoint, tmp_path: 
     dump = find_program("pg_dump", "postgresql-client")
     restore = find_program("pg_restore", "postgresql-client")
     run([dump, "-Fd", "-j", "2", "-f", str(tmp_path / "dump")], environment)
-    run([restore, "-d", endpoint.dbname, "-j", "2", "--clean", "--if-exists", str(tmp_path / "dump")], environment)
+    run(
+        [restore, "-d", endpoint.dbname, "-j", "2", "--clean", "--if-exists", str(tmp_path / "dump")],
+        environment,
+    )
     assert endpoint.query(digest) == before
     plain = run([dump, "--inserts", "--rows-per-insert=500"], environment).stdout
     straight = run([dump, "--inserts", "--rows-per-insert=500"], direct.environment()).stdout

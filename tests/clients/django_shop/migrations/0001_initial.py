@@ -15,13 +15,20 @@ class Migration(migrations.Migration):  # type: ignore[misc]
         migrations.CreateModel(
             name="Product",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=100)),
                 ("price", models.DecimalField(decimal_places=2, max_digits=10)),
                 ("stock", models.PositiveIntegerField(default=0)),
                 (
                     "labels",
-                    postgres_fields.ArrayField(base_field=models.CharField(max_length=20), default=list, size=None),
+                    postgres_fields.ArrayField(
+                        base_field=models.CharField(max_length=20), default=list, size=None
+                    ),
                 ),
                 ("details", models.JSONField(default=dict)),
             ],
@@ -35,7 +42,12 @@ class Migration(migrations.Migration):  # type: ignore[misc]
         migrations.CreateModel(
             name="Line",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("amount", models.PositiveIntegerField()),
                 ("image", models.BinaryField(null=True)),
                 (
@@ -58,6 +70,8 @@ class Migration(migrations.Migration):  # type: ignore[misc]
         migrations.AddField(
             model_name="line",
             name="purchase",
-            field=models.ForeignKey(on_delete=models.deletion.CASCADE, related_name="lines", to="shop.purchase"),
+            field=models.ForeignKey(
+                on_delete=models.deletion.CASCADE, related_name="lines", to="shop.purchase"
+            ),
         ),
     ]
