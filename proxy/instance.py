@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from proxy.addresses import Address
-from proxy.admin.counters import Counters, Snapshot
+from proxy.admin.counters import Counters
+from proxy.admin.loop_lag import measure_loop_lag
+from proxy.admin.process import read_usage
+from proxy.admin.status import ProcessReport, report
 from proxy.config import Settings
 from proxy.limit import ConnectionLimit
 from proxy.logs import get_logger
@@ -19,6 +21,10 @@ from proxy.rules import RulesError, load_rules
 from proxy.server import AskSiblings, ProxyServer
 
 log = get_logger(__name__)
+
+
+RESTART_PAUSE = 5.0
+"""Seconds before a background task that failed is started again."""
 
 
 class StartError(Exception):
@@ -67,10 +73,13 @@ class Instance:
         Bad rules keep a proxy from starting: one that began without them would not mirror what an earlier one had
         promised to.
         """
-        loop = asyncio.get_running_loop()
         try:
             if self.settings.rules is not None:
-                self.book = RuleBook(await asyncio.to_thread(load_rules, self.settings.rules))
+                self.book = RuleBook(
+                    await asyncio.to_thread(
+                        load_rules, self.settings.rules, max_size=self.settings.max_rules_size
+                    )
+                )
             self._server = ProxyServer(
                 self.settings,
                 self.counters,
@@ -81,9 +90,26 @@ class Instance:
             await self._server.start()
         except (RulesError, OSError) as error:
             raise StartError(str(error)) from error
+        self._run("loop lag", lambda: measure_loop_lag(self.counters))
         if self.settings.rules is not None:
-            self._watcher = RuleWatcher(self.book, self.settings.rules, self.counters)
-            self._tasks.append(loop.create_task(self._watcher.run(), name="rules"))
+            self._watcher = RuleWatcher(
+                self.book, self.settings.rules, self.counters, max_size=self.settings.max_rules_size
+            )
+            self._run("rules", self._watcher.run)
+
+    def _run(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Keeps a background task running: one that fails is logged, counted and started again."""
+
+        async def kept() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:
+                    self.counters.background_failures[name] += 1
+                    log.exception("background_task_failed", error, task=name, restart_in=RESTART_PAUSE)
+                    await asyncio.sleep(RESTART_PAUSE)
+
+        self._tasks.append(asyncio.get_running_loop().create_task(kept(), name=name))
 
     async def reload(self) -> None:
         """Loads the rules again, changed or not: SIGHUP."""
@@ -101,15 +127,15 @@ class Instance:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def snapshot(self) -> Snapshot:
-        """The counters of this process."""
-        return self.counters.snapshot()
-
-    def status(self) -> dict[str, Any]:
+    def report(self) -> ProcessReport:
         """What this process is doing."""
-        return {
-            "pid": os.getpid(),
-            "worker": self.index,
-            "started_at": self.started_at.isoformat(),
-            **self.server.status(),
-        }
+        return report(
+            self.server.status(),
+            self.book,
+            read_usage(),
+            worker=self.index,
+            pid=os.getpid(),
+            started_at=self.started_at,
+            rules_source=None if self.settings.rules is None else str(self.settings.rules),
+            loop_lag=(self.counters.loop_lag_seconds, self.counters.loop_lag_max),
+        )

@@ -63,8 +63,8 @@ def _handlers(instance: Instance) -> dict[str, Any]:
     async def counters(request: Mapping[str, Any]) -> Any:
         return instance.counters.snapshot()
 
-    async def status(request: Mapping[str, Any]) -> Any:
-        return instance.status()
+    async def report(request: Mapping[str, Any]) -> Any:
+        return instance.report().model_dump(mode="json")
 
     async def cancel(request: Mapping[str, Any]) -> bool:
         read = read_packet(bytes.fromhex(request["packet"]), MAX_CANCEL_PACKET)
@@ -72,7 +72,7 @@ def _handlers(instance: Instance) -> dict[str, Any]:
             raise ValueError("not a cancel request")
         return await instance.server.cancel_here(read[0])
 
-    return {"counters": counters, "status": status, "cancel": cancel}
+    return {"counters": counters, "report": report, "cancel": cancel}
 
 
 async def _orphaned() -> None:

@@ -125,6 +125,11 @@ class Supervisor:
         """Workers started again since the start."""
         self.addresses: list[Address] = []
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the workers have been told to end."""
+        return self._stopping
+
     # Starting.
 
     async def start(self) -> None:

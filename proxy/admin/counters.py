@@ -23,6 +23,7 @@ class Counters:
     """The counters and gauges of one proxy process."""
 
     __slots__ = (
+        "background_failures",
         "bytes_from_client",
         "bytes_from_server",
         "cancel_requests",
@@ -41,6 +42,7 @@ class Counters:
         "statements",
         "streams_unobserved",
         "tls_handshake_failures",
+        "worker_restarts",
     )
 
     def __init__(self) -> None:
@@ -74,6 +76,10 @@ class Counters:
         """How often a configured limit was met, by the limit's name in the configuration."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """Rule reloads by result: `applied`, `unchanged`, `rejected`."""
+        self.background_failures: defaultdict[str, int] = defaultdict(int)
+        """Background tasks that failed and were started again, by name."""
+        self.worker_restarts = 0
+        """Workers that died and were started again."""
         self.loop_lag_seconds = 0.0
         """How late the event loop's last tick was."""
         self.loop_lag_max = 0.0
