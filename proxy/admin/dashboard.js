@@ -1,0 +1,103 @@
+"use strict";
+
+const REFRESH_MS = 2000;
+const ROWS_MAX = 500;
+const by = (id) => document.getElementById(id);
+
+function cell(text, className) {
+  const td = document.createElement("td");
+  td.textContent = text;
+  if (className) td.className = className;
+  return td;
+}
+
+function fill(body, rows, columns, empty) {
+  body.replaceChildren(...rows.slice(0, ROWS_MAX).map((cells) => {
+    const tr = document.createElement("tr");
+    tr.append(...cells);
+    return tr;
+  }));
+  const note = rows.length > ROWS_MAX ? `and ${rows.length - ROWS_MAX} more in /status` : rows.length ? "" : empty;
+  if (note) {
+    const td = cell(note, "empty");
+    td.colSpan = columns;
+    const tr = document.createElement("tr");
+    tr.append(td);
+    body.append(tr);
+  }
+}
+
+function size(bytes) {
+  return bytes === null ? "?" : `${(bytes / 1048576).toFixed(1)} MiB`;
+}
+
+function since(time) {
+  let seconds = Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000));
+  const parts = [];
+  for (const [unit, length] of [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]]) {
+    const count = Math.floor(seconds / length);
+    seconds -= count * length;
+    if (count || (unit === "s" && !parts.length)) parts.push(`${count}${unit}`);
+  }
+  return parts.slice(0, 2).join(" ");
+}
+
+function show(status) {
+  setState(status.state);
+  by("summary").textContent =
+    `${status.listen.join(", ")} → ${status.upstream.join(", ")} · ${status.version} · up ${since(status.started_at)}`;
+  const c = status.connections;
+  const numbers = [["Clients", `${c.client} / ${c.limit}`], ["Active", c.active], ["Idle", c.idle],
+    ["Starting", c.starting], ["Server connections", c.server],
+    ["Workers", `${status.processes.length} / ${status.workers}`]];
+  by("numbers").replaceChildren(...numbers.map(([name, value]) => {
+    const group = document.createElement("div");
+    const dt = document.createElement("dt");
+    const dd = document.createElement("dd");
+    dt.textContent = name;
+    dd.textContent = value;
+    group.append(dt, dd);
+    return group;
+  }));
+  const rules = status.rules;
+  by("problems").hidden = rules.problems.length === 0;
+  by("problem-list").replaceChildren(...rules.problems.map((p) => {
+    const li = document.createElement("li");
+    const where = p.line === null ? p.file : `${p.file}:${p.line}:${p.column}`;
+    li.textContent = `${where}: ${p.key_path ? p.key_path + ": " : ""}${p.message}${p.hint ? ` (${p.hint})` : ""}`;
+    return li;
+  }));
+  by("rules").textContent = rules.source === null
+    ? "No rule files are given; everything is passed through."
+    : `${rules.source} · digest ${rules.digest ?? "differs between workers"} · good since ${since(rules.loaded_at)}`;
+  fill(by("tables"), status.tables.map((t) => {
+    const held = t.requested !== t.effective;
+    const forced = t.overridden.length ? `forced past: ${t.overridden.join("; ")}` : "";
+    return [cell(t.database ? `${t.database}: ${t.table}` : t.table), cell(t.requested),
+      cell(t.effective, held ? "held" : ""), cell(t.collection), cell(t.reasons.join("; ") || forced, held ? "held" : "")];
+  }), 5, "No table has a rule.");
+  fill(by("processes"), status.processes.map((p) => [cell(p.worker), cell(p.pid), cell(p.state),
+    cell(p.connections.client), cell(p.connections.active), cell(p.connections.server), cell(size(p.rss_bytes)),
+    cell(`${p.cpu_seconds.toFixed(1)} s`),
+    cell(`${(p.loop_lag_seconds * 1000).toFixed(1)} ms, most ${(p.loop_lag_max * 1000).toFixed(1)} ms`)]), 9, "No process answers.");
+}
+
+function setState(state) {
+  by("state").textContent = state;
+  by("state").className = `badge ${state}`;
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("status", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    show(await answer.json());
+    by("updated").textContent = `updated ${new Date().toLocaleTimeString()}`;
+  } catch (error) {
+    setState("unreachable");
+    by("updated").textContent = `${error.message}; what is shown may be old`;
+  }
+  setTimeout(refresh, REFRESH_MS);
+}
+
+refresh();
