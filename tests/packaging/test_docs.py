@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import typer
-from proxy.cli import app
 
+from proxy.cli import app
 from proxy.config import settings_table
 from proxy.phases import LAST_BUILT, Phase
 from proxy.units import parse_duration, parse_size
