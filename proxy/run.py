@@ -9,9 +9,11 @@ from typing import Protocol
 
 import uvloop
 
-from proxy.config import Settings
+from proxy.admin.http import AdminServer, AdminSource
+from proxy.config import Settings, limits
 from proxy.instance import Instance, StartError
 from proxy.logs import configure, get_logger
+from proxy.source import ProcessSource, WorkersSource
 from proxy.workers import Supervisor
 
 log = get_logger(__name__)
@@ -38,14 +40,34 @@ def run(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    proxy: Instance | Supervisor = Supervisor(settings) if settings.workers > 1 else Instance(settings)
+    proxy: Instance | Supervisor
+    source: AdminSource
+    if settings.workers > 1:
+        proxy = Supervisor(settings)
+        source = WorkersSource(proxy, settings.workers)
+    else:
+        proxy = Instance(settings)
+        source = ProcessSource(proxy)
+    admin = None if settings.admin is None else AdminServer(settings.admin, source, limits=limits(settings))
     try:
         await proxy.start()
-    except StartError as error:
+        if admin is not None:
+            await admin.start()
+    except (StartError, OSError) as error:
         log.error("start_failed", error=str(error))
+        if not isinstance(error, StartError):
+            await proxy.drain(immediate=True)
         return EXIT_FAILED
-    log.info("started", listen=[str(address) for address in proxy.addresses], workers=settings.workers)
+    log.info(
+        "started",
+        listen=[str(address) for address in proxy.addresses],
+        upstream=[str(host) for host in settings.upstream.hosts],
+        workers=settings.workers,
+        admin=None if admin is None else str(admin.address),
+    )
     await serve(proxy)
+    if admin is not None:
+        await admin.stop()
     log.info("stopped")
     return EXIT_OK
 
