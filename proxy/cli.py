@@ -11,16 +11,22 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.markup import escape
 
 from proxy import __version__
-from proxy.cli_options import SettingsCommand
+from proxy.cli_options import CONFIG_HELP, SettingsCommand
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from proxy.config_sources import ConfigProblem, Loaded
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+PLAIN_WIDTH = 140
+"""Characters of a line in a file or pipe."""
 
 EPILOG = "Exit codes: 0 done, 1 a check or the proxy failed, 2 wrong usage or settings."
 
@@ -46,6 +52,89 @@ def run(ctx: typer.Context) -> None:
     from proxy.run import run as run_proxy
 
     raise typer.Exit(run_proxy(loaded.settings))
+
+
+@app.command(cls=SettingsCommand, epilog=EPILOG)
+def check(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Check the rule files and every connection; exit code 1 if anything would keep the proxy from working.
+
+    What is not given is skipped: `causeway check --rules PATH` looks at the rules alone.
+    """
+    loaded = _load(ctx.obj, upstream_optional=True)
+    import asyncio
+    from dataclasses import asdict
+
+    from proxy.check import Finding, failed
+    from proxy.check import check as check_all
+    from proxy.logs import configure
+
+    configure("console", "error")
+
+    async def gather() -> list[Finding]:
+        return [finding async for finding in check_all(loaded.settings)]
+
+    findings = asyncio.run(gather())
+    if as_json:
+        _print_json({"ok": not failed(findings), "findings": [asdict(finding) for finding in findings]})
+    else:
+        from proxy.check_view import render
+
+        _console().print(render(findings))
+    raise typer.Exit(EXIT_FAILED if failed(findings) else EXIT_OK)
+
+
+@app.command(epilog=EPILOG)
+def status(
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The proxy's admin address (CAUSEWAY_ADMIN, or the file's; default 127.0.0.1:9187).",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help=escape(CONFIG_HELP), show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer of /status as it is.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Between two looks with --watch.", min=0.2)
+    ] = 1.0,
+) -> None:
+    """Show what a running proxy does: connections, tables and their phases, rules, processes."""
+    loaded = _load({"admin": admin, "config": config}, upstream_optional=True)
+    address = loaded.settings.admin
+    if address is None:
+        typer.echo("error: the admin interface is off; there is nothing to ask", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    if as_json and watch:
+        typer.echo("error: --json and --watch exclude each other", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    from proxy.admin.client import AdminUnreachable, fetch_status
+
+    if watch:
+        from proxy.status_watch import watch as watch_status
+
+        watch_status(address, interval)
+        return
+    try:
+        found = fetch_status(address)
+    except AdminUnreachable as error:
+        typer.echo(f"error: {error}", err=True)
+        typer.echo("is the proxy running, and is this its admin address? (--admin, CAUSEWAY_ADMIN)", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    if as_json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        from datetime import UTC, datetime
+
+        from proxy.status_view import render
+
+        _console().print(render(found, now=datetime.now(UTC)))
 
 
 @app.command()
@@ -88,6 +177,14 @@ def _refuse(problems: tuple[ConfigProblem, ...]) -> NoReturn:
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     raise typer.Exit(EXIT_USAGE)
+
+
+def _console() -> Console:
+    """Standard output; wide where it is no terminal that says how wide it is."""
+    from rich.console import Console
+
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if known else PLAIN_WIDTH)
 
 
 def _print_json(value: Any) -> None:

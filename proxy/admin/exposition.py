@@ -263,7 +263,7 @@ METRICS: tuple[MetricRow, ...] = (
         "counter",
         (),
         "Workers that died and were started again.",
-        lambda s: [((), s.status.worker_restarts)],
+        _number("worker_restarts"),
     ),
     MetricRow(
         "process_cpu_seconds",

@@ -32,7 +32,7 @@ MAX_REQUEST_BYTES = 8_190
 """Of the request line and of each header; there are no bodies to read."""
 UNIX_SOCKET_MODE = 0o660
 
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Server": "causeway", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'"
 )
