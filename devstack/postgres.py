@@ -171,6 +171,11 @@ class PostgresServer:
         return self._supervised.status().pid
 
     @property
+    def warden_pid(self) -> int:
+        """The process that ends the server when this one is gone."""
+        return self._supervised.warden_pid
+
+    @property
     def running(self) -> bool:
         return self._supervised.status().running
 

@@ -51,13 +51,16 @@ class Supervised:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._lock = threading.Lock()
-        self._warden = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_WARDEN)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            cwd="/",
-        )
+        # Not this process's own standard error: a caller may wait for that pipe's end.
+        with open(server.log, "ab") as log:
+            self._warden = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_WARDEN)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
         account = server.account
         self._send(
             {
