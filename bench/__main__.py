@@ -1,0 +1,100 @@
+"""`python -m bench [--quick] [--json FILE] [--docs FILE] [NAME …]`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from bench import latency, memory, profile, throughput
+from bench.errors import BenchError
+from bench.pgbench import Pgbench
+from bench.plan import FULL, QUICK, Plan
+from bench.progress import Progress
+from bench.report import Section, machine, machine_line, replace_sections, to_json
+from devstack.errors import DevstackError
+from devstack.postgres import PostgresServer, start_postgres
+
+Run = Callable[[PostgresServer, Pgbench, Plan, Progress], Section]
+
+BENCHMARKS: Mapping[str, Run] = {
+    "throughput": throughput.run,
+    "latency": latency.run,
+    "memory": memory.run,
+    "profile": profile.run,
+}
+
+SERVER_SETTINGS: Mapping[str, str | int | bool] = {
+    "max_connections": 1300,
+    "shared_buffers": "256MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": False,
+}
+"""Room for the idle connections, and nothing that works in the background while contenders take turns."""
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """As the command line gives them; ends the process at wrong ones."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds: a smoke test, within 1.5 minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round as JSON")
+    parser.add_argument("--docs", type=Path, metavar="FILE", help="also renew the sections of docs/performance.md")
+    options = parser.parse_args(given)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs them and prints each result as soon as it is there."""
+    plan = QUICK if options.quick else FULL
+    progress = Progress()
+    sections = []
+    page = options.docs.read_text(encoding="utf-8") if options.docs else ""
+    with start_postgres(settings=SERVER_SETTINGS) as postgres:
+        facts = machine(postgres.version)
+        print(machine_line(facts))
+        with postgres.database("bench") as database:
+            progress.step(f"filling pgbench's tables, scale {plan.scale}")
+            pgbench = Pgbench(postgres.pg_bin, database)
+            pgbench.fill(postgres.host, postgres.port, plan.scale)
+            for name, benchmark in BENCHMARKS.items():
+                if not options.names or name in options.names:
+                    progress.step(name)
+                    section = benchmark(postgres, pgbench, plan, progress)
+                    sections.append(section)
+                    progress.clear()
+                    print(f"\n## {section.title}\n\n{section.text}", flush=True)
+    if options.json:
+        options.json.write_text(to_json(facts, sections) + "\n", encoding="utf-8")
+    if options.docs:
+        options.docs.write_text(replace_sections(page, facts, sections), encoding="utf-8")
+
+
+def main() -> int:
+    """The exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        run(arguments(sys.argv[1:]))
+    except (BenchError, DevstackError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; everything it started is stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """As Ctrl-C: the servers are stopped on the way out."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""How long and how often: the full run fits into eight minutes, the quick one into one and a half."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of every benchmark."""
+
+    scale: int
+    """pgbench's; 100,000 accounts each."""
+    rounds: int
+    """Turns of every contender in `throughput`."""
+    seconds: int
+    """Of each turn; pgbench counts in whole ones."""
+    variants: bool
+    """Whether `throughput` also takes the pure Python walk and two workers."""
+    latency_rounds: int
+    latency_slices: int
+    """Times the contenders alternate within a round of `latency`."""
+    latency_requests: int
+    """Requests of a slice."""
+    idle_connections: int
+    copy_bytes: int
+    profile_seconds: int
+    micro_rounds: int
+    micro_statements: int
+
+
+FULL = Plan(
+    scale=10,
+    rounds=7,
+    seconds=1,
+    variants=True,
+    latency_rounds=10,
+    latency_slices=20,
+    latency_requests=100,
+    idle_connections=1000,
+    copy_bytes=1_000_000_000,
+    profile_seconds=8,
+    micro_rounds=7,
+    micro_statements=20_000,
+)
+
+QUICK = Plan(
+    scale=5,
+    rounds=1,
+    seconds=1,
+    variants=False,
+    latency_rounds=3,
+    latency_slices=10,
+    latency_requests=100,
+    idle_connections=300,
+    copy_bytes=200_000_000,
+    profile_seconds=3,
+    micro_rounds=3,
+    micro_statements=5_000,
+)
+"""A smoke test: its ratios are within some ten percent of those of a full run on a quiet machine."""
