@@ -137,15 +137,23 @@ def status(
         _console().print(render(found, now=datetime.now(UTC)))
 
 
-@app.command()
+@app.command(epilog=EPILOG)
 def schema(
     config: Annotated[bool, typer.Option("--config", help="Of the configuration file instead.")] = False,
+    of_status: Annotated[bool, typer.Option("--status", help="Of the answer of /status instead.")] = False,
 ) -> None:
     """Print the JSON Schema of rule files, for editors and validators."""
+    if config and of_status:
+        typer.echo("error: --config and --status exclude each other", err=True)
+        raise typer.Exit(EXIT_USAGE)
     if config:
         from proxy.config import json_schema as config_schema
 
         _print_json(config_schema())
+    elif of_status:
+        from proxy.admin.status import json_schema as status_schema
+
+        _print_json(status_schema())
     else:
         from proxy.rules import json_schema as rules_schema
 

@@ -368,14 +368,14 @@ def json_schema() -> dict[str, Any]:
     for row in settings_table():
         described = schema["properties"][row.name]
         described.pop("default", None)
+        described.pop("title", None)
         described["description"] = row.description
         if row.default and row.doc.default is None:
-            described["default"] = row.default
+            described["default"] = int(row.default) if row.doc.metavar == "N" else row.default
     for row in settings_table():
         if row.secret:
             schema["properties"][row.name + FILE_SUFFIX] = {
                 "type": "string",
-                "title": f"{schema['properties'][row.name]['title']} File",
                 "description": f"Path of a file that holds {row.name}.",
             }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -155,6 +155,14 @@ class ProcessReport(_Model):
     tables: list[TableStatus]
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of what /status answers."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Status.model_json_schema(mode="serialization"),
+    }
+
+
 def describe_rules(book: RuleBook, source: str | None) -> RulesStatus:
     return RulesStatus(
         source=source,
