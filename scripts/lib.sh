@@ -43,18 +43,18 @@ ticker() {
   done
 }
 
-# $step_log is the log of the last step. Descriptor 9, where set-up holds its lock, is kept from everything started here.
+# Descriptor 9, where set-up holds its lock, is kept from everything started here.
 #
 # step NAME HINT COMMAND...: runs COMMAND with its output in a log file and shows NAME with the time it took.
 # When COMMAND fails: the end of the log, where the whole of it is, and HINT (what to do).
 step() {
-  local name=$1 hint=$2 started=${EPOCHREALTIME/[.,]/} status=0 tick
+  local name=$1 hint=$2 started=${EPOCHREALTIME/[.,]/} log status=0 tick
   shift 2
-  step_log="$cache/logs/$(printf '%s' "$name" | tr -cs 'A-Za-z0-9' '-').log"
+  log="$cache/logs/$(printf '%s' "$name" | tr -cs 'A-Za-z0-9' '-').log"
   [ "$live" = 1 ] || printf '  … %s\n' "$name"
   ticker "$name" 9>&- &
   tick=$!
-  "$@" >"$step_log" 2>&1 </dev/null 9>&- || status=$?
+  "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
   kill "$tick" 2>/dev/null || true
   wait "$tick" 2>/dev/null || true
   local tenths=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
@@ -62,8 +62,8 @@ step() {
   [ "$live" = 0 ] || printf '\r\033[K'
   if [ "$status" -ne 0 ]; then
     printf '  ✘ %s (failed after %s, exit code %d)\n' "$name" "$took" "$status" >&2
-    tail -n 25 "$step_log" | sed 's/^/    | /' >&2
-    fail "$name failed" "$hint" "The whole log: $step_log"
+    tail -n 25 "$log" | sed 's/^/    | /' >&2
+    fail "$name failed" "$hint" "The whole log: $log"
   fi
   printf '  ✔ %s (%s)\n' "$name" "$took"
 }

@@ -79,17 +79,16 @@ ensure_extension() {
   extension_stamp >"$venv/extension"
 }
 
-# ensure_directory NAME "FILE..." TITLE HINT COMMAND...: COMMAND makes a directory of the cache and prints its path last.
-# It runs when the directory is gone, or one of the files it is made from changed.
-ensure_directory() {
+# once NAME "FILE..." TITLE HINT COMMAND...: COMMAND fills the cache from FILES. It runs again when one of them changes.
+once() {
   local files stamp
   read -ra files <<<"$2"
   stamp="$cache/stamps/$1-$(contents "${files[@]}")"
-  [ ! -s "$stamp" ] || [ ! -d "$(<"$stamp")" ] || return 0
+  [ ! -e "$stamp" ] || return 0
   shift 2
   step "$@"
   mkdir -p "${stamp%/*}"
-  tail -n 1 "$step_log" >"$stamp"
+  touch "$stamp"
 }
 
 python=$(find_python)
@@ -97,13 +96,13 @@ ensure_packages "$purpose"
 ensure_venv
 case $purpose in demo) ensure_project run ;; *) ensure_project dev ;; esac
 ensure_extension
-[ "$purpose" = lint ] || ensure_directory databases devstack/rootfs.py \
-  "local databases (PostgreSQL 18, DocumentDB; 200 MB to download)" \
+[ "$purpose" = lint ] || once databases "devstack/rootfs.py devstack/cli.py" \
+  "local databases (PostgreSQL, DocumentDB; the first time about 200 MB to download)" \
   "Databases of your own can be used instead: set CAUSEWAY_POSTGRES and CAUSEWAY_STORE." \
-  "$venv/bin/python" -c 'from devstack.rootfs import ensure_rootfs; print(ensure_rootfs().path)'
+  "$venv/bin/python" -m devstack prepare
 case $purpose in
   test | all)
-    ensure_directory node "tests/clients/node/package.json tests/clients/node/package-lock.json" \
+    once node "tests/clients/node/package.json tests/clients/node/package-lock.json" \
       "Node.js clients" "Is a registry of Node.js packages reachable? Try: npm ping" tests/clients/node/install.sh
     ;;
 esac

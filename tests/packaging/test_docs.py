@@ -13,6 +13,7 @@ import typer
 
 from proxy.cli import app
 from proxy.config import settings_table
+from proxy.config_sources import CONFIG_VARIABLE
 from proxy.phases import LAST_BUILT, Phase
 from proxy.units import parse_duration, parse_size
 
@@ -113,7 +114,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 def test_variables_exist(page: Path) -> None:
-    variables = {row.variable for row in SETTINGS.values()}
+    variables = {row.variable for row in SETTINGS.values()} | {CONFIG_VARIABLE}
     variables |= {row.variable + "_FILE" for row in SETTINGS.values() if row.secret}
     named = set(re.findall(r"\bCAUSEWAY_[A-Z][A-Z_]*[A-Z]\b", page.read_text()))
     sources = [
@@ -121,6 +122,13 @@ def test_variables_exist(page: Path) -> None:
     ]
     unknown = {name for name in named - variables if not any(f'"{name}"' in source for source in sources)}
     assert unknown == set()
+
+
+def test_metrics_exist(page: Path) -> None:
+    known = re.findall(r"^\| `(causeway_\w+)`", (TOP / "docs/metrics.md").read_text(), flags=re.MULTILINE)
+    named = set(re.findall(r"`(causeway_[a-z_]+[a-z])", page.read_text()))
+    assert len(known) > 10
+    assert {name for name in named if not name.startswith(tuple(known))} == set()
 
 
 def same_value(metavar: str, text: str, default: str) -> bool:
