@@ -295,6 +295,14 @@ class Connection:
         self._key = key
         self.around.cancel_keys.add(key, self)
 
+    def channel_binding_failed(self) -> None:
+        log.warning(
+            "channel_binding_failed",
+            user=None if self.session.message is None else self.session.message.user,
+            hint="with TLS on both legs let the proxy show the server's own certificate, have clients connect with "
+            "channel_binding=disable, or turn TLS off on one leg",
+        )
+
     def established(self) -> None:
         self._stop_deadline()
         self._plan = None

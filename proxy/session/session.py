@@ -63,6 +63,9 @@ class SessionIO(Protocol):
     def key_received(self, key: bytes) -> None:
         """The server's BackendKeyData body: cancel requests that carry it mean this connection."""
 
+    def channel_binding_failed(self) -> None:
+        """The client bound its SCRAM exchange to its own TLS channel, which is not the server's."""
+
     def established(self) -> None:
         """The first ReadyForQuery has come: no start-up deadline any more; feed the relay from here on."""
 
@@ -87,6 +90,7 @@ class Session:
     """The state of one client connection."""
 
     __slots__ = (
+        "_binding_offered",
         "_buffer",
         "_client_secure",
         "_counters",
@@ -116,6 +120,7 @@ class Session:
         self._client_secure = False
         self._server_secure = False
         self._server_spoke = False
+        self._binding_offered = False
         self.stage = Stage.GREETING
         self.message: StartupMessage | None = None
         """The client's StartupMessage, once it has come."""
@@ -354,9 +359,13 @@ class Session:
             if not self._server_spoke and self._retry(sqlstate):
                 return
             self._counters.errors[sqlstate[:2]] += 1
+            if self._binding_offered and sqlstate == _INVALID_AUTHORIZATION:
+                self._io.channel_binding_failed()
         elif kind == messages.AUTHENTICATION:
-            if self._server_secure and not self._client_secure and sasl.offered_mechanisms(body):
-                message = sasl.without_channel_binding(body)
+            if self._server_secure and sasl.offers_channel_binding(body):
+                self._binding_offered = self._client_secure
+                if not self._client_secure:
+                    message = sasl.without_channel_binding(body)
         elif kind == messages.BACKEND_KEY_DATA:
             self._io.key_received(body)
         self._server_spoke = True

@@ -73,17 +73,17 @@ def client_facing(cert: Path, key: Path | None, client_ca: Path | None) -> Reloa
 def upstream_facing(tls: UpstreamTls) -> ReloadedContext:
     """The context servers are shaken hands with, by libpq's rules for sslmode and sslrootcert.
 
-    As in libpq, `require` with a root certificate verifies as `verify-ca` does, and the root certificate `system`
-    means the machine's own authorities and verifies as `verify-full` (manual, "SSL Support").
+    As in libpq, `require` with a root certificate verifies as `verify-ca` does (manual, "SSL Support"). What does
+    not go together, `system` with less than `verify-full` for one, `parse_upstream` has refused.
     """
     verifies = tls.mode in ("verify-ca", "verify-full") or (tls.mode == "require" and bool(tls.root_cert))
 
     def build() -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = tls.mode == "verify-full" or tls.root_cert == "system"
-        context.verify_mode = ssl.CERT_REQUIRED if verifies or context.check_hostname else ssl.CERT_NONE
+        context.check_hostname = tls.mode == "verify-full"
+        context.verify_mode = ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE
         context.set_alpn_protocols([ALPN_PROTOCOL])
-        if tls.root_cert == "system" or (verifies and tls.root_cert is None):
+        if tls.root_cert == "system":
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         elif tls.root_cert is not None:
             context.load_verify_locations(tls.root_cert)

@@ -16,6 +16,11 @@ def offered_mechanisms(body: bytes) -> list[bytes] | None:
     return [name for name in body[4:].split(b"\x00") if name]
 
 
+def offers_channel_binding(body: bytes) -> bool:
+    """Whether an Authentication message body offers a mechanism that binds to the TLS channel."""
+    return any(name.endswith(CHANNEL_BINDING_SUFFIX) for name in offered_mechanisms(body) or ())
+
+
 def without_channel_binding(body: bytes) -> bytes:
     """The same AuthenticationSASL message, type byte included, without the mechanisms that bind to the TLS channel.
 

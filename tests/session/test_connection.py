@@ -37,9 +37,7 @@ def proxy(postgres: PostgresServer) -> Iterator[RunningProxy]:
 @pytest.fixture
 def tls_proxy(postgres: PostgresServer) -> Iterator[RunningProxy]:
     pair = postgres.certificates.proxy
-    with RunningProxy(
-        upstream=tcp(postgres), tls_cert=str(pair.cert), tls_key=str(pair.key)
-    ) as running:
+    with RunningProxy(upstream=tcp(postgres), tls_cert=str(pair.cert), tls_key=str(pair.key)) as running:
         yield running
 
 

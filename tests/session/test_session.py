@@ -186,6 +186,15 @@ def test_scram_mechanisms(client_tls: bool, server_tls: bool, seen: tuple[str, .
     script.server(offered).sees(sasl_offer(*seen))
 
 
+def test_a_binding_to_the_wrong_channel_is_explained_to_the_operator() -> None:
+    script = Transcript(tls_offered=True).client(ssl_request())
+    script.session.client_secured()
+    script.client(startup_message()).connected(secure=True).server(sasl_offer(*BOTH))
+    script.effects.clear()
+    script.server(error("28P01")).does()
+    script.server(error("28000")).does("channel_binding_failed")
+
+
 def test_other_authentication_passes_verbatim_over_a_tls_server_leg() -> None:
     script = Transcript().client(startup_message()).connected(secure=True)
     for message in (
@@ -213,7 +222,9 @@ def test_strangers_are_closed_without_a_word(data: bytes) -> None:
 def test_an_unknown_protocol_version_is_the_servers_to_refuse() -> None:
     hello = startup_message(2 << 16)
     script = Transcript().client(hello).connected().receives(hello)
-    script.server(b"EFATAL:  unsupported frontend protocol 2.0").sees(b"EFATAL:  unsupported frontend protocol 2.0")
+    script.server(b"EFATAL:  unsupported frontend protocol 2.0").sees(
+        b"EFATAL:  unsupported frontend protocol 2.0"
+    )
     script.session.server_closed()
     script.sees(b"").does("connect", "finish_client", "finish_server")
 

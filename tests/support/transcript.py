@@ -159,6 +159,9 @@ class Transcript:
     def key_received(self, key: bytes) -> None:
         self.keys.append(key)
 
+    def channel_binding_failed(self) -> None:
+        self.effects.append("channel_binding_failed")
+
     def established(self) -> None:
         self.effects.append("established")
 

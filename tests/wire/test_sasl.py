@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from proxy.wire.messages import frame
-from proxy.wire.sasl import offered_mechanisms, without_channel_binding
+from proxy.wire.sasl import offered_mechanisms, offers_channel_binding, without_channel_binding
 
 
 def offer(*names: bytes) -> bytes:
@@ -30,3 +30,9 @@ def test_an_offer_without_it_stays_as_it_is() -> None:
     assert without_channel_binding(offer(b"SCRAM-SHA-256", b"OAUTHBEARER")) == frame(
         ord("R"), offer(b"SCRAM-SHA-256", b"OAUTHBEARER")
     )
+
+
+def test_what_offers_channel_binding() -> None:
+    assert offers_channel_binding(offer(b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256"))
+    assert not offers_channel_binding(offer(b"SCRAM-SHA-256"))
+    assert not offers_channel_binding(struct.pack("!i", 0))
