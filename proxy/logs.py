@@ -178,8 +178,7 @@ class EventHandler(logging.Handler):
                 if self._on_left_out is not None:
                     self._on_left_out()
                 return
-            self._stream.write(self._render(record, left_out) + "\n")
-            self._stream.flush()
+            self._write(record, left_out)
         except (
             OSError,
             ValueError,
@@ -197,7 +196,13 @@ class EventHandler(logging.Handler):
         for (logger, event), count in self._limit.take_left_out(now, everything=everything):
             record = logging.LogRecord(logger, logging.WARNING, "", 0, "events_left_out", (), None)
             record.fields = {"of": event, "count": count}
-            self._stream.write(self._render(record, 0) + "\n")
+            self._write(record, 0)
+
+    def _write(self, record: logging.LogRecord, left_out: int) -> None:
+        line = self._render(record, left_out) + "\n"
+        if not line.isascii():  # lone surrogates, from undecodable file names, have no encoding
+            line = line.encode("utf-8", "backslashreplace").decode("utf-8")
+        self._stream.write(line)
         self._stream.flush()
 
 
@@ -283,7 +288,7 @@ def _console(record: logging.LogRecord, left_out: int, *, level: str, event: str
         level.format(record.levelname.lower()),
         event.format(_event_of(record)),
     ]
-    parts += [key.format(name) + _console_value(value) for name, value in fields.items()]
+    parts += [key.format(_console_value(name)) + _console_value(value) for name, value in fields.items()]
     line = " ".join(parts)
     if trace is not None:
         line += "\n" + "\n".join(f"    {row}" for row in str(trace["traceback"]).rstrip().splitlines())
@@ -332,7 +337,7 @@ def _safe_fields(record: logging.LogRecord) -> dict[str, Any]:
         text = "".join(traceback.format_exception(error))
         safe["exception"] = {
             "type": type(error).__qualname__,
-            "message": _cut(scrub(str(error)), TEXT_MAX),
+            "message": _cut(scrub(_text(error)), TEXT_MAX),
             "traceback": _cut(scrub(text), 4 * TEXT_MAX),
         }
     return safe
@@ -358,13 +363,20 @@ def _safe(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return _safe(value.value, depth)
     if isinstance(value, BaseException):
-        return _cut(scrub(f"{type(value).__qualname__}: {value}"), TEXT_MAX)
+        return _cut(scrub(f"{type(value).__qualname__}: {_text(value)}"), TEXT_MAX)
     if depth > 0 and isinstance(value, Mapping):
         pairs = list(value.items())[:ITEMS_MAX]
         return {str(k): REDACTED if _SECRET_NAME.search(str(k)) else _safe(v, depth - 1) for k, v in pairs}
     if depth > 0 and isinstance(value, list | tuple | set | frozenset):
         return [_safe(item, depth - 1) for item in list(value)[:ITEMS_MAX]]
-    return _cut(scrub(str(value)), TEXT_MAX)
+    return _cut(scrub(_text(value)), TEXT_MAX)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a log line must not fail because of what it is to show
+        return f"[{type(value).__name__}]"
 
 
 def _cut(text: str, limit: int) -> str:

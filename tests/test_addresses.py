@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import get_args
 
 import pytest
 from hypothesis import assume, given
@@ -12,6 +13,7 @@ from proxy.addresses import (
     UNIX_PATH_MAX,
     Address,
     AddressError,
+    SslMode,
     TcpAddress,
     UnixAddress,
     Upstream,
@@ -182,7 +184,7 @@ def tls_settings(draw: st.DrawFn) -> UpstreamTls:
     files = st.text(
         st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20
     )
-    mode = draw(st.sampled_from(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]))
+    mode: SslMode = draw(st.sampled_from(get_args(SslMode)))
     direct = mode in ("require", "verify-ca", "verify-full") and draw(st.booleans())
     root = draw(files) if mode.startswith("verify") else draw(st.none() | files)
     assume(root != "system" or mode == "verify-full")
