@@ -26,9 +26,9 @@ from typing import cast
 import pytest
 from psycopg import sql
 
-from devstack.fixtures import postgres
 from devstack.postgres import PASSWORD, PostgresServer
 from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
+from tests.clients.programs import PostgresPrograms
 from tests.support.proxy import ProxyProcess
 
 _numbers = count(1)
@@ -59,6 +59,12 @@ def superuser(postgres: PostgresServer) -> Endpoint:
     )
     source.execute(f"GRANT pg_read_all_stats TO {ROLE}")
     return source
+
+
+@pytest.fixture(scope="session")
+def programs(postgres: PostgresServer) -> PostgresPrograms:
+    """psql and its relatives, of the source's own version: pg_dump refuses a newer server."""
+    return PostgresPrograms(postgres.pg_bin)
 
 
 @pytest.fixture
@@ -153,6 +159,3 @@ def endpoint(request: pytest.FixtureRequest, endpoint_kind: Kind, direct: Endpoi
         return direct
     running = cast("Endpoint", request.getfixturevalue("proxy_endpoint"))
     return replace(running, user=direct.user, password=direct.password, dbname=direct.dbname)
-
-
-__all__ = ["postgres"]

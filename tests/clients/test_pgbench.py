@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.endpoint import Endpoint
-from tests.clients.programs import find_program, run
+from tests.clients.programs import PostgresPrograms, run
 
 pytestmark = pytest.mark.integration
 
@@ -38,9 +38,9 @@ class Pgbench:
 
 
 @pytest.fixture
-def pgbench(endpoint: Endpoint, tmp_path: Path) -> Pgbench:
+def pgbench(endpoint: Endpoint, programs: PostgresPrograms, tmp_path: Path) -> Pgbench:
     """pgbench with its tables made through the endpoint under test: client-side COPY of 100,000 rows."""
-    pgbench = Pgbench(find_program("pgbench", "postgresql-client"), endpoint, tmp_path)
+    pgbench = Pgbench(programs["pgbench"], endpoint, tmp_path)
     pgbench("-i", "-q", "-s", "1")
     assert endpoint.query("SELECT count(*), sum(abalance) FROM pgbench_accounts") == [(100_000, 0)]
     return pgbench

@@ -16,7 +16,7 @@ from typing import IO
 import pytest
 
 from tests.clients.endpoint import Endpoint, await_running
-from tests.clients.programs import TIMEOUT, find_program, major_version, run
+from tests.clients.programs import TIMEOUT, PostgresPrograms, major_version, run
 
 pytestmark = pytest.mark.integration
 
@@ -24,8 +24,8 @@ SCRIPTS = Path(__file__).parent / "psql"
 
 
 @pytest.fixture(scope="session")
-def psql_program() -> str:
-    return find_program("psql", "postgresql-client")
+def psql_program(programs: PostgresPrograms) -> str:
+    return programs["psql"]
 
 
 class Psql:

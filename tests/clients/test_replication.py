@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.clients.endpoint import Endpoint, await_row
-from tests.clients.programs import TIMEOUT, find_program, run
+from tests.clients.programs import TIMEOUT, PostgresPrograms, run
 
 pytestmark = pytest.mark.integration
 
 
-def test_pg_recvlogical_streams_changes(endpoint: Endpoint, direct: Endpoint, tmp_path: Path) -> None:
-    program = find_program("pg_recvlogical", "postgresql-client")
+def test_pg_recvlogical_streams_changes(
+    endpoint: Endpoint, direct: Endpoint, programs: PostgresPrograms, tmp_path: Path
+) -> None:
+    program = programs["pg_recvlogical"]
     slot = f"recv_{endpoint.kind}"
     target = tmp_path / "changes"
     environment = endpoint.environment()
@@ -48,17 +50,21 @@ def test_pg_recvlogical_streams_changes(endpoint: Endpoint, direct: Endpoint, tm
     assert "table public.watched: DELETE: id[integer]:17" in changes
 
 
-def test_pg_basebackup_and_pg_receivewal(endpoint: Endpoint, direct: Endpoint, tmp_path: Path) -> None:
+def test_pg_basebackup_and_pg_receivewal(
+    endpoint: Endpoint, direct: Endpoint, programs: PostgresPrograms, tmp_path: Path
+) -> None:
     """The whole cluster through one connection, its WAL through a second one beside it."""
     environment = endpoint.environment()
-    program = find_program("pg_basebackup", "postgresql-client")
+    program = programs["pg_basebackup"]
     backup = tmp_path / "backup"
     run([program, "-D", str(backup), "-X", "stream", "-c", "fast", "-Ft", "--no-sync"], environment)
     assert (backup / "base.tar").stat().st_size > 5_000_000
     assert (backup / "pg_wal.tar").stat().st_size >= 16 * 1024 * 1024
 
 
-def test_pg_dump_and_pg_restore(endpoint: Endpoint, direct: Endpoint, tmp_path: Path) -> None:
+def test_pg_dump_and_pg_restore(
+    endpoint: Endpoint, direct: Endpoint, programs: PostgresPrograms, tmp_path: Path
+) -> None:
     """A parallel dump shares one snapshot among its connections; a parallel restore copies tables at once."""
     environment = endpoint.environment()
     direct.execute(
@@ -71,8 +77,8 @@ def test_pg_dump_and_pg_restore(endpoint: Endpoint, direct: Endpoint, tmp_path: 
     )
     digest = "SELECT md5(string_agg(a::text || b::text, '|' ORDER BY id)) FROM a JOIN b USING (id)"
     before = endpoint.query(digest)
-    dump = find_program("pg_dump", "postgresql-client")
-    restore = find_program("pg_restore", "postgresql-client")
+    dump = programs["pg_dump"]
+    restore = programs["pg_restore"]
     run([dump, "-Fd", "-j", "2", "-f", str(tmp_path / "dump")], environment)
     run(
         [restore, "-d", endpoint.dbname, "-j", "2", "--clean", "--if-exists", str(tmp_path / "dump")],

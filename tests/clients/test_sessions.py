@@ -18,7 +18,7 @@ from psycopg import errors, sql
 
 from devstack.postgres import PASSWORD, ROLES
 from tests.clients.endpoint import PATIENCE, Endpoint, await_row
-from tests.clients.programs import find_program, run
+from tests.clients.programs import PostgresPrograms, run
 
 pytestmark = pytest.mark.integration
 
@@ -160,7 +160,7 @@ def test_application_name_arrives_as_sent(endpoint: Endpoint, direct: Endpoint, 
         assert seen(endpoint) == (("shop",), [("shop",)], "shop")
 
 
-def test_startup_parameters(endpoint: Endpoint, superuser: Endpoint) -> None:
+def test_startup_parameters(endpoint: Endpoint, programs: PostgresPrograms) -> None:
     options = (
         r"-c search_path=sales\,\ east,public -c statement_timeout=1234ms --work_mem=4321kB -c my.own=a\ b"
     )
@@ -174,7 +174,7 @@ def test_startup_parameters(endpoint: Endpoint, superuser: Endpoint) -> None:
     environment = endpoint.environment(
         options="-c geqo=off", client_encoding="SJIS", application_name="env é"
     )
-    psql = find_program("psql", "postgresql-client")
+    psql = programs["psql"]
     environment |= {"PGDATESTYLE": "German", "PGTZ": "Asia/Kathmandu", "PGGEQO": "off"}
     command = [
         psql,
@@ -333,7 +333,7 @@ def test_connections_come_and_go(endpoint: Endpoint) -> None:
         assert list(executor.map(request, range(160))) == list(range(160))
 
 
-def test_pg_isready(endpoint: Endpoint) -> None:
-    program = find_program("pg_isready", "postgresql-client")
+def test_pg_isready(endpoint: Endpoint, programs: PostgresPrograms) -> None:
+    program = programs["pg_isready"]
     for way in (endpoint, endpoint.over_socket()):
         assert run([program], way.environment()).stdout.endswith("accepting connections\n")
