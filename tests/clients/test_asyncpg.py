@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -379,3 +380,24 @@ async def test_forty_connections_at_once(endpoint: Endpoint) -> None:
     assert len(set(pids)) == 40
     assert pids == [connection.get_server_pid() for connection in connections]
     await asyncio.gather(*(connection.close() for connection in connections))
+
+
+@pytest.mark.parametrize("direct_tls", [False, True])
+async def test_tls(endpoint: Endpoint, direct_tls: bool) -> None:
+    if direct_tls and endpoint.kind == "direct" and endpoint.query("SHOW server_version_num") < [("170000",)]:
+        pytest.skip("PostgreSQL takes TLS without an SSLRequest from version 17 on")
+    context = ssl.create_default_context(cafile=endpoint.root_certificate)
+    context.set_alpn_protocols(["postgresql"])
+    connection = await connect(endpoint, ssl=context, direct_tls=direct_tls)
+    value = os.urandom(5_000_000)
+    assert await connection.fetchval("SELECT $1::bytea", value) == value
+    with pytest.raises(TimeoutError):
+        await connection.fetch("SELECT pg_sleep(1000)", timeout=0.1)
+    assert (
+        await connection.copy_from_query("SELECT generate_series(1, 100000)", output=discard) == "COPY 100000"
+    )
+    await connection.close()
+
+
+async def discard(chunk: bytes) -> None:
+    """A sink for COPY."""

@@ -387,3 +387,17 @@ def test_sql_on_a_replication_connection(endpoint: Endpoint) -> None:
         with pytest.raises(psycopg2.errors.SyntaxError):
             cursor.execute("START_REPLICATION nonsense")
     connection.close()
+
+
+def test_tls(endpoint: Endpoint) -> None:
+    """`channel_binding=disable`: behind TLS on both legs a proxy cannot pass channel binding through."""
+    way = {"sslmode": "verify-full", "sslrootcert": endpoint.root_certificate, "channel_binding": "disable"}
+    connection = psycopg2.connect(**endpoint.parameters(**way))
+    assert connection.info.ssl_in_use
+    with connection.cursor() as cursor:
+        text = io.StringIO("".join(f"{n}\n" for n in range(200_000)))
+        cursor.execute("CREATE TABLE t (n int)")
+        cursor.copy_from(text, "t")
+        cursor.execute("SELECT sum(n), string_agg(n::text, '') FROM t")
+        assert cursor.fetchone() == (19_999_900_000, "".join(map(str, range(200_000))))
+    connection.close()
