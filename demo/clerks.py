@@ -1,0 +1,216 @@
+"""The shop at work: clerks who sell until they are told to stop.
+
+    DATABASE_URL=postgresql://… python -m demo.clerks [--clerks 8] [--think 0.01]
+
+It makes the shop's tables, fills them, and sells until its standard input ends; then every clerk finishes what it
+is doing, the connections are closed, and the exit code is 0. Several times a second it prints a `Report` as a
+line of JSON. It knows one DSN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from demo import shop
+
+if TYPE_CHECKING:
+    from demo.shop import Connection
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+REPORT_SECONDS = 0.25
+OPEN_ORDERS = 20
+"""Orders a clerk remembers as not paid yet; older ones are forgotten."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the shop is doing; counts since it opened."""
+
+    actions: int = 0
+    """Things clerks have done, each of one to a dozen statements."""
+    orders: int = 0
+    """Placed, cancelled ones included."""
+    payments: int = 0
+    errors: int = 0
+    last_error: str = ""
+    connections: int = 0
+    """Opened in all; more than the pool has places means that some broke."""
+    reconnects: int = 0
+    p50: float = 0.0
+    """Seconds for an action, since the report before."""
+    p99: float = 0.0
+    closed: bool = False
+    """The last report."""
+
+
+@dataclass
+class Books:
+    """What the clerks have done so far."""
+
+    actions: int = 0
+    orders: int = 0
+    payments: int = 0
+    errors: int = 0
+    last_error: str = ""
+    connections: int = 0
+    durations: list[float] = field(default_factory=list)
+    """Seconds of each action since the last report."""
+
+    def report(self, places: int, *, closed: bool = False) -> Report:
+        durations, self.durations = sorted(self.durations), []
+        return Report(
+            actions=self.actions,
+            orders=self.orders,
+            payments=self.payments,
+            errors=self.errors,
+            last_error=self.last_error,
+            connections=self.connections,
+            reconnects=max(0, self.connections - places),
+            p50=durations[len(durations) // 2] if durations else 0.0,
+            p99=durations[len(durations) * 99 // 100] if durations else 0.0,
+            closed=closed,
+        )
+
+
+class Clerk:
+    """Does one thing after another, as customers want it."""
+
+    def __init__(self, pool: Pool, books: Books, rng: random.Random) -> None:
+        self._pool = pool
+        self._books = books
+        self._rng = rng
+        self._open: deque[int] = deque(maxlen=OPEN_ORDERS)
+
+    async def work(self, stop: asyncio.Event, think: float) -> None:
+        """Until `stop`; `think` is the mean pause between two actions in seconds."""
+        actions: tuple[tuple[int, Callable[[Connection], Awaitable[object]]], ...] = (
+            (25, self._sell),
+            (20, lambda c: shop.browse(c, str(self._rng.randrange(100)))),
+            (20, self._settle),
+            (12, lambda c: shop.history(c, self._customer())),
+            (12, shop.ship_next),
+            (6, lambda c: shop.restock(c, self._product())),
+            (3, shop.bestsellers),
+            (1, shop.price_list),
+            (1, shop.count_customers),
+        )
+        weights = [weight for weight, _ in actions]
+        while not stop.is_set():
+            (_, action), *_ = self._rng.choices(actions, weights)
+            began = time.perf_counter()
+            try:
+                async with self._pool.acquire() as connection:
+                    await action(connection)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                self._books.errors += 1
+                self._books.last_error = f"{type(error).__name__}: {error}"
+            else:
+                self._books.actions += 1
+                self._books.durations.append(time.perf_counter() - began)
+            await asyncio.sleep(self._rng.expovariate(1 / think) if think else 0)
+
+    def _customer(self) -> int:
+        return self._rng.randint(1, shop.CUSTOMERS)
+
+    def _product(self) -> int:
+        return self._rng.randint(1, shop.PRODUCTS)
+
+    async def _sell(self, connection: Connection) -> None:
+        basket = {self._product(): self._rng.randint(1, 3) for _ in range(self._rng.randint(1, 5))}
+        order = await shop.place_order(connection, self._customer(), basket)
+        if order is not None:
+            self._books.orders += 1
+            self._open.append(order)
+
+    async def _settle(self, connection: Connection) -> None:
+        """The oldest open order is paid, or now and then cancelled."""
+        if not self._open:
+            return
+        order = self._open.popleft()
+        if self._rng.random() < 0.1:
+            await shop.cancel_order(connection, order)
+        else:
+            self._books.payments += await shop.pay(connection, order)
+
+
+async def run(
+    dsn: str, *, clerks: int, think: float, stop: asyncio.Event, say: Callable[[Report], None]
+) -> Report:
+    """The whole life of the shop; the last report."""
+    books = Books()
+
+    async def opened(_: Any) -> None:
+        books.connections += 1
+
+    async with asyncpg.create_pool(
+        dsn, min_size=clerks, max_size=clerks, max_inactive_connection_lifetime=0, init=opened
+    ) as pool:
+        async with pool.acquire() as connection:
+            await shop.open_shop(connection, random.Random(1))
+        say(books.report(clerks))
+        async with asyncio.TaskGroup() as group:
+            working = [
+                group.create_task(Clerk(pool, books, random.Random(number)).work(stop, think))
+                for number in range(clerks)
+            ]
+            while (await asyncio.wait(working, timeout=REPORT_SECONDS))[1]:
+                say(books.report(clerks))
+    last = books.report(clerks, closed=True)
+    say(last)
+    return last
+
+
+async def _until_input_ends(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    stop.set()
+
+
+async def _main(dsn: str, clerks: int, think: float) -> int:
+    stop = asyncio.Event()
+    waiting = asyncio.create_task(_until_input_ends(stop))
+    try:
+        last = await run(
+            dsn,
+            clerks=clerks,
+            think=think,
+            stop=stop,
+            say=lambda report: print(json.dumps(asdict(report)), flush=True),
+        )
+    finally:
+        waiting.cancel()
+    return 1 if last.errors else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.clerks", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument(
+        "--clerks", type=int, default=8, help="who sell at the same time, each with a connection"
+    )
+    parser.add_argument("--think", type=float, default=0.01, help="mean pause between two actions, seconds")
+    arguments = parser.parse_args()
+    dsn = os.environ.get("DATABASE_URL")
+    if not dsn:
+        parser.error("DATABASE_URL is not set: a PostgreSQL DSN is needed")
+    return asyncio.run(_main(dsn, arguments.clerks, arguments.think))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
