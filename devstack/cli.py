@@ -1,4 +1,7 @@
-"""`python -m devstack`: up, down, status, prepare."""
+"""`python -m devstack`: up, down, status, prepare.
+
+What starts servers is imported where it is used: `status` and `down` answer at once.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devstack.cache import exclusive
-from devstack.document_store import STORE_VARIABLE
-from devstack.documentdb import DOCUMENTDB
+from devstack.choices import CHOICE_VARIABLE, STORE_VARIABLE
 from devstack.errors import DevstackError
-from devstack.installation import CHOICE_VARIABLE, find_installation
-from devstack.mongod import mongod_program
 from devstack.paths import state_dir
-from devstack.postgres import SOURCE
-from devstack.stack import Stack
 from devstack.state import StackState, read_state, state_file, write_state
-from devstack.template import template
 
 _DOWN_SECONDS = 30.0
 NOT_RUNNING = 3
@@ -106,6 +103,8 @@ def _spawn(options: argparse.Namespace) -> None:
 
 def _hold(options: argparse.Namespace) -> int:
     """Until SIGTERM. Progress goes to the caller's terminal; once up, everything goes to the log."""
+    from devstack.stack import Stack
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -153,6 +152,12 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    from devstack.documentdb import DOCUMENTDB
+    from devstack.installation import find_installation
+    from devstack.mongod import mongod_program
+    from devstack.postgres import SOURCE
+    from devstack.template import template
+
     template(find_installation(options.postgres), SOURCE.kind, SOURCE.script, SOURCE.template_settings)
     given = options.store or os.environ.get(STORE_VARIABLE)
     if not given and mongod_program() is None:

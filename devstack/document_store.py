@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from devstack.choices import STORE_VARIABLE
 from devstack.documentdb import launch_documentdb
 from devstack.mongod import launch_mongod, mongod_program
-
-STORE_VARIABLE = "CAUSEWAY_STORE"
 
 
 class DocumentStore(Protocol):

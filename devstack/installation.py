@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.accounts import Account, server_account
+from devstack.choices import CHOICE_VARIABLE
 from devstack.errors import DevstackError
 
-CHOICE_VARIABLE = "CAUSEWAY_POSTGRES"
 _DEBIAN_ROOT = Path("/usr/lib/postgresql")
 
 

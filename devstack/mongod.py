@@ -7,9 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pymongo
-import pymongo.errors
-
 from devstack.cache import remove_tree
 from devstack.errors import DevstackError
 from devstack.paths import new_instance_dir
@@ -80,6 +77,9 @@ def launch_mongod(program: str) -> Mongod:
 
 def _initiate(supervised: Supervised, port: int) -> None:
     """Form the replica set and wait until it has its primary."""
+    import pymongo
+    import pymongo.errors
+
     deadline = time.monotonic() + _START_SECONDS
     members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
     initiated = False

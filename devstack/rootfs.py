@@ -31,7 +31,6 @@ _SUITES = ("forky", "sid")
 _RECIPE = 1
 """Raise it when what this file makes changes: the cached root file systems are then built anew."""
 _UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian")
-_CLIENTS = ("psql", "pgbench", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_recvlogical")
 _DOWNLOAD_SECONDS = 900.0
 
 
@@ -161,24 +160,28 @@ class _Apt:
 
 
 def _unpack(packages: Sequence[Path], root: Path, progress: Progress) -> None:
-    """One after another: /usr/lib and the like must be there before packages that rely on the merged /usr."""
+    """Several at once. The links of the merged /usr come first: older packages still ship files in /lib."""
     for name in ("bin", "lib", "lib64", "sbin"):
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)
         (root / name).symlink_to(f"usr/{name}")
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for count, _ in enumerate(pool.map(lambda package: _unpack_one(package, root), packages), 1):
+            progress.update(f"{count} of {len(packages)} packages unpacked")
+
+
+def _unpack_one(package: Path, root: Path) -> None:
     excludes = [f"--exclude=./{path}/*" for path in _UNNEEDED]
-    for count, package in enumerate(packages, 1):
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as source:
-            done = subprocess.run(
-                ["tar", "-x", "-C", str(root), "--keep-directory-symlink", "--no-same-owner", *excludes],
-                stdin=source.stdout,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        if done.returncode != 0 or source.returncode != 0:
-            raise DevstackError(f"{package.name} could not be unpacked (disk full?): {done.stderr.strip()}")
-        package.unlink()
-        progress.update(f"{count} of {len(packages)} packages unpacked")
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as source:
+        done = subprocess.run(
+            ["tar", "-x", "-C", str(root), "--keep-directory-symlink", "--no-same-owner", *excludes],
+            stdin=source.stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0 or source.returncode != 0:
+        raise DevstackError(f"{package.name} could not be unpacked (disk full?): {done.stderr.strip()}")
+    package.unlink()
 
 
 def _settle(root: Path) -> None:

@@ -8,9 +8,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devstack.paths import state_dir
-from devstack.stack import Stack
+
+if TYPE_CHECKING:
+    from devstack.stack import Stack
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from typing import Any, BinaryIO
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 10.0
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+"""Only the end of its input ends the warden."""
 
 
 class Warden:
@@ -46,6 +48,9 @@ class Warden:
         death_signal = spec["death_signal"]
 
         def before_exec() -> None:
+            # What the warden ignores would stay ignored in the server.
+            for number in _IGNORED:
+                signal.signal(number, signal.SIG_DFL)
             self._libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
 
         try:
@@ -145,8 +150,8 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
     os.set_blocking(wakeup_write, False)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(ignored, signal.SIG_IGN)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     first = commands.readline()
     if not first:
         return

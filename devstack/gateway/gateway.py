@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,8 @@ from devstack.gateway.request import Client, Request
 from devstack.gateway.retries import RetryableWrites
 from devstack.gateway.transactions import Transactions
 from devstack.gateway.wire import Message
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[bytes | Mapping[str, Any]]]
 
@@ -62,6 +65,10 @@ class Gateway:
         except CommandError as error:
             self.failures[error.code] += 1
             return encode(error.document())
+        except Exception:
+            log.exception("client %d: internal error", client.number)
+            self.failures[error_codes.INTERNAL_ERROR] += 1
+            return encode(CommandError(error_codes.INTERNAL_ERROR, "internal error; see the log").document())
 
     async def _execute(self, client: Client, message: Message) -> bytes:
         request = Request.parse(self, client, message)

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from devstack.certificates import CertificateAuthority, KeyPair, make_certificates
 
@@ -28,9 +30,10 @@ def _handshake(server: KeyPair, trust: Path, name: str, client: KeyPair | None =
     def serve() -> None:
         try:
             with server_context.wrap_socket(far, server_side=True) as tls:
-                peer = tls.getpeercert() or {}
-                names = dict(pair for item in peer.get("subject", ()) for pair in item)
-                seen[0] = names.get("commonName")
+                der = tls.getpeercert(binary_form=True)
+                if der is not None:
+                    subject = x509.load_der_x509_certificate(der).subject
+                    seen[0] = str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
                 tls.sendall(b"x")
         except OSError:
             far.close()

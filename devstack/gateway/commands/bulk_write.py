@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from devstack.gateway import api, duplicate_keys, error_codes
-from devstack.gateway.commands.writes import translate_write_error
+from devstack.gateway.commands.writes import one_by_one, translate_write_error
 from devstack.gateway.documents import decode, encode
 from devstack.gateway.errors import CommandError
 from devstack.gateway.request import Request
@@ -128,10 +128,16 @@ async def bulk_write(request: Request) -> Mapping[str, Any]:
 async def _run(request: Request, batch: list[Operation], *, ordered: bool) -> dict[str, Any]:
     first = batch[0]
     shared = {name: request.command[name] for name in _SHARED_OPTIONS if name in request.command}
-    statements = [operation.statement() for operation in batch]
+    statements = [encode(operation.statement()) for operation in batch]
     spec = encode({first.kind: first.collection, "ordered": ordered, **shared})
-    sequence = b"".join(encode(statement) for statement in statements)
-    row = await request.fetch_write(_SQL[first.kind], first.database, spec, sequence)
+    sql = _SQL[first.kind]
+    try:
+        row = await request.fetch(sql, first.database, spec, b"".join(statements))
+    except CommandError as error:
+        if error.code != error_codes.WRITE_CONFLICT or request.transaction is not None:
+            raise
+        return await one_by_one(request, sql, first.database, spec, statements)
+    assert row is not None
     return decode(row["result"])
 
 

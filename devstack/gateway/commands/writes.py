@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from devstack.gateway import api, duplicate_keys, error_codes
@@ -47,23 +47,56 @@ async def find_and_modify(request: Request) -> bytes:
 async def _write(request: Request, sql: str, field: str, sources: Sources) -> bytes:
     """One of the three; `field` holds its statements, in the command or as a document sequence."""
     collection = request.collection
-    sequence = request.sequences.get(field)
-    row = await request.fetch_write(sql, request.database, request.spec(), sequence)
-    reply: bytes = row["result"]
-    if row["success"]:
-        return reply
-    document = decode(reply)
+    try:
+        row = await request.fetch(sql, request.database, request.spec(), request.sequences.get(field))
+    except CommandError as error:
+        if error.code != error_codes.WRITE_CONFLICT or request.transaction is not None:
+            raise
+        spec = request.spec(without=frozenset({field}))
+        document = await one_by_one(request, sql, request.database, spec, _statements(request, field))
+    else:
+        assert row is not None
+        if row["success"]:
+            reply: bytes = row["result"]
+            return reply
+        document = decode(row["result"])
 
     async def describe(index: int, message: str) -> dict[str, Any]:
-        statement = decode(_statement(request, field, index))
+        statement = decode(_statements(request, field)[index])
         return await duplicate_keys.details(
             request, request.database, collection, message, sources(statement)
         )
 
-    document["writeErrors"] = [
-        await translate_write_error(error, describe) for error in document.get("writeErrors", ())
-    ]
-    return encode(document)
+    errors = [await translate_write_error(error, describe) for error in document.pop("writeErrors", ())]
+    return encode({**document, "writeErrors": errors} if errors else document)
+
+
+async def one_by_one(
+    request: Request, sql: str, database: str, spec: bytes, statements: Sequence[bytes]
+) -> dict[str, Any]:
+    """The statements each in a transaction of its own, as MongoDB does.
+
+    A batch is one PostgreSQL transaction, so two batches that meet the same documents in different
+    orders deadlock; single statements do not.
+    """
+    ordered = bool(request.command.get("ordered", True))
+    total: dict[str, Any] = {"n": 0, "ok": 1.0}
+    upserted, errors = [], []
+    for index, statement in enumerate(statements):
+        row = await request.fetch_write(sql, database, spec, statement)
+        part = decode(row["result"])
+        total["n"] += part["n"]
+        if "nModified" in part:
+            total["nModified"] = total.get("nModified", 0) + part["nModified"]
+        upserted += [{**item, "index": index} for item in part.get("upserted", ())]
+        errors += [{**item, "index": index} for item in part.get("writeErrors", ())]
+        if errors and ordered:
+            break
+    if upserted:
+        total["upserted"] = upserted
+    if errors:
+        total["writeErrors"] = errors
+    return total
 
 
 async def translate_write_error(
@@ -77,15 +110,8 @@ async def translate_write_error(
     return translated
 
 
-def _statement(request: Request, field: str, index: int) -> bytes:
+def _statements(request: Request, field: str) -> list[bytes]:
     sequence = request.sequences.get(field)
     if sequence is not None:
-        for position, item in enumerate(documents(sequence)):
-            if position == index:
-                return item
-    else:
-        items = request.command.get(field, ())
-        if index < len(items):
-            raw: bytes = items[index].raw
-            return raw
-    return encode({})
+        return list(documents(sequence))
+    return [item.raw for item in request.command.get(field, ())]
