@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Protocol, cast
 
 from proxy.admin.counters import Counters
@@ -143,7 +144,10 @@ class Leg(asyncio.BaseProtocol):
             return False
         if not self._write_ended and not transport.is_closing():
             self._write_ended = True
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:  # the peer has reset the connection; its loss is about to be reported
+                return False
         return True
 
     def finish(self, timeout: float) -> None:
@@ -358,6 +362,9 @@ class Connection:
         if context is None or leg.transport is None:
             raise RuntimeError("TLS was accepted without a certificate")
         loop = asyncio.get_running_loop()
+        # The client's first bytes may come in one flight with the end of its handshake, before we are told of it.
+        early = bytearray()
+        leg.data_received = early.extend
         try:
             secured = await loop.start_tls(
                 leg.transport,
@@ -375,15 +382,24 @@ class Connection:
         if secured is None:
             return
         leg.attach(secured)
+        leg.receive_with(self.session.client_data)
         self.session.client_secured()
-        leg.release(_HOLD_CONNECTING)
+        if early:
+            self.session.client_data(bytes(early))
+        if self.session.stage is not Stage.CONNECTING:
+            leg.release(_HOLD_CONNECTING)
 
     async def _connect(self, plan: Plan) -> None:
         while (attempt := plan.current) is not None:
             host, secure = attempt
+            # A server may speak, and even close, before we are told that it is connected.
+            early = bytearray()
             try:
                 _, leg, route = await self.around.connector.open(
-                    host, secure=secure, tls_optional=plan.tls_optional, factory=self._server_leg
+                    host,
+                    secure=secure,
+                    tls_optional=plan.tls_optional,
+                    factory=partial(Leg, self, early.extend),
                 )
             except UpstreamError as error:
                 self._failures.append(str(error))
@@ -393,22 +409,26 @@ class Connection:
                 continue
             if secure and not route.secure:
                 plan.used_plain()
-            self._connected(leg, route)
+            self._connected(leg, route, bytes(early))
             return
         self.session.server_unreachable(self._failures)
 
-    def _server_leg(self) -> Leg:
-        return Leg(self, self.session.server_data)
-
-    def _connected(self, leg: Leg, route: Route) -> None:
-        leg.counted = True
-        self.around.counters.server_connections += 1
+    def _connected(self, leg: Leg, route: Route, early: bytes) -> None:
+        leg.counted = not leg.closed
+        self.around.counters.server_connections += leg.counted
         self.server = leg
         self.route = route
         leg.peer = self.client
         self.client.peer = leg
+        if not leg.closed:
+            leg.receive_with(self.session.server_data)
         self.session.server_connected(secure=route.secure)
-        self.client.release(_HOLD_CONNECTING)
+        if early:
+            self.session.server_data(early)
+        if leg.closed:
+            self.session.server_closed()
+        if self.session.stage is not Stage.CONNECTING:
+            self.client.release(_HOLD_CONNECTING)
 
     async def _cancel(self, request: CancelRequest) -> None:
         try:

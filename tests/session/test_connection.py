@@ -59,6 +59,16 @@ def open_backends(postgres: PostgresServer, application_name: str) -> int:
     return int(row[0])
 
 
+def sleeping(postgres: PostgresServer) -> int:
+    """Backends that have begun to sleep; a cancel that came sooner would have nothing to cancel."""
+    with psycopg.connect(postgres.dsn()) as connection:
+        row = connection.execute(
+            "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def connect(proxy: RunningProxy, **parameters: object) -> psycopg.Connection[tuple[object, ...]]:
     defaults: dict[str, object] = {
         "host": "127.0.0.1",
@@ -405,11 +415,11 @@ def test_the_cancel_connection_is_held_until_it_has_taken_effect(proxy: RunningP
             assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_canceller_that_does_not_wait_is_served(proxy: RunningProxy) -> None:
+def test_a_canceller_that_does_not_wait_is_served(postgres: PostgresServer, proxy: RunningProxy) -> None:
     with RawClient(("127.0.0.1", proxy.port)) as client:
         key = next(body for kind, body in client.login() if kind == "K")
         client.send(query("select pg_sleep(30)"))
-        eventually(lambda: proxy.status()["connections"]["active"] == 1)
+        eventually(lambda: sleeping(postgres) == 1)
         with RawClient(("127.0.0.1", proxy.port)) as canceller:
             canceller.send(struct.pack("!ii", 8 + len(key), 80877102) + key)
         messages = client.until("Z")
@@ -538,3 +548,64 @@ def test_start_up_has_a_deadline(postgres: PostgresServer) -> None:
             time.sleep(0.5)  # longer than the deadline, which must not hold any more
             assert connection.execute("select 1").fetchone() == (1,)
         assert proxy.counters.connections_refused == {"startup_timeout": 2}
+
+
+# What comes sooner than expected.
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_the_startup_message_in_one_flight_with_the_end_of_the_handshake(
+    tls_proxy: RunningProxy, direct: bool
+) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["postgresql"])
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    with RawClient(("127.0.0.1", tls_proxy.port)) as client:
+        if not direct:
+            client.send(ssl_request())
+            assert client.receive(1) == b"S"
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send(outgoing.read())
+                incoming.write(client.socket.recv(65536))
+        tls.write(startup_message(user="postgres", database="postgres"))
+        client.send(outgoing.read())
+        heard = b""
+        while not heard.endswith(b"Z\x00\x00\x00\x05I"):
+            incoming.write(client.socket.recv(65536))
+            while incoming.pending:
+                try:
+                    heard += tls.read(65536)
+                except ssl.SSLWantReadError:
+                    break
+        assert heard[:1] == b"R"
+
+
+def test_a_server_that_speaks_and_closes_at_once_is_heard() -> None:
+    refusal = frame(ord("E"), b"SFATAL\x00VFATAL\x00C53200\x00Mout of memory\x00\x00")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def refuse() -> None:
+            for _ in range(20):
+                taken, _ = server.accept()
+                with taken:
+                    taken.sendall(refusal)
+                    taken.shutdown(socket.SHUT_WR)
+                    taken.recv(4096)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        target = f"postgresql://127.0.0.1:{server.getsockname()[1]}/?sslmode=disable"
+        with RunningProxy(upstream=target) as proxy:
+            for _ in range(20):
+                with RawClient(("127.0.0.1", proxy.port)) as client:
+                    client.send(startup_message())
+                    assert client.error()["C"] == "53200"
+                    assert client.at_eof()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from types import TracebackType
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 PATIENCE = 15.0
 
+EVENT_LOOP = os.environ.get("CAUSEWAY_TEST_LOOP", "uvloop")
+"""`uvloop`, as the proxy runs, or `asyncio`, to see that nothing rests on uvloop's own ways."""
+
 
 class RunningProxy:
     """A ProxyServer that listens; at the end it must leave no connection, no task and no server connection."""
@@ -29,7 +33,7 @@ class RunningProxy:
             {**defaults, "upstream": upstream, "listen": listen, **settings}
         )
         self.counters = Counters()
-        self._loop = uvloop.new_event_loop()
+        self._loop = asyncio.new_event_loop() if EVENT_LOOP == "asyncio" else uvloop.new_event_loop()
         self.trouble: list[dict[str, Any]] = []
         """What the event loop's exception handler was told; nothing, if all is well."""
         self._loop.set_exception_handler(lambda loop, context: self.trouble.append(context))
