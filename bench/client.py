@@ -25,7 +25,8 @@ def startup(user: str, database: str) -> bytes:
     """A StartupMessage of protocol 3.0."""
     body = struct.pack("!I", 196608)
     body += b"".join(
-        name.encode() + b"\0" + value.encode() + b"\0" for name, value in (("user", user), ("database", database))
+        name.encode() + b"\0" + value.encode() + b"\0"
+        for name, value in (("user", user), ("database", database))
     )
     body += b"\0"
     return struct.pack("!I", len(body) + 4) + body

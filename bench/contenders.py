@@ -28,11 +28,13 @@ PGBOUNCER = "pgbouncer"
 CAUSEWAY = "causeway"
 CAUSEWAY_PURE = "causeway, pure Python"
 CAUSEWAY_TWO = "causeway, 2 workers"
+BARE = "bare uvloop relay"
 
 MAX_CLIENTS = 1200
 """Connections that every contender is configured for."""
 
-_TOP = Path(__file__).resolve().parent.parent
+TOP = Path(__file__).resolve().parent.parent
+"""The checkout."""
 _START_SECONDS = 20.0
 
 
@@ -72,10 +74,21 @@ def causeway(
     env = {**kept, "CAUSEWAY_PURE_PYTHON": "1"} if pure else kept
     base = new_instance_dir("bench-causeway")
     log = base / "causeway.log"
-    with _supervised(Server(argv=argv, log=log, env=env, cwd=_TOP, remove=[base])) as server:
+    with _supervised(Server(argv=argv, log=log, env=env, cwd=TOP, remove=[base])) as server:
         started = _wait(server, f"{name} did not start", lambda: _started(log))
         host, _, port = started["listen"][0].rpartition(":")
         yield Contender(name, host, int(port), tree(_pid(server)))
+
+
+@contextmanager
+def bare_relay(postgres: PostgresServer) -> Iterator[Contender]:
+    """See `bench.bare_relay`."""
+    argv = [sys.executable, "-m", "bench.bare_relay", postgres.host, str(postgres.port)]
+    base = new_instance_dir("bench-bare")
+    log = base / "port"
+    with _supervised(Server(argv=argv, log=log, env=clean_environment(), cwd=TOP, remove=[base])) as server:
+        port = _wait(server, f"{BARE} did not start", lambda: _port(log))
+        yield Contender(BARE, "127.0.0.1", port, tree(_pid(server)))
 
 
 @contextmanager
@@ -98,7 +111,9 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[Contender]:
 
 def find_pgbouncer() -> str:
     """Raises BenchError that says how to install it."""
-    found = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    found = shutil.which(
+        "pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    )
     if found is None:
         raise BenchError(
             "PgBouncer is missing, and there is nothing to compare with: `make bench` installs it on Debian; "
@@ -173,6 +188,12 @@ def _started(log: Path) -> dict[str, Any] | None:
                 if isinstance(event, dict) and event.get("event") == "started":
                     return event
     return None
+
+
+def _port(log: Path) -> int:
+    """What the bare relay has printed; 0 before."""
+    text = log.read_text(encoding="ascii") if log.exists() else ""
+    return int(text) if text.endswith("\n") else 0
 
 
 def _accepts(port: int) -> bool:

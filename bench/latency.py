@@ -91,9 +91,7 @@ def text(results: Results) -> str:
             p50 = spread(differences([r.p50 for r in rounds[name]], [r.p50 for r in rounds[DIRECT]]))
             p99 = spread(differences([r.p99 for r in rounds[name]], [r.p99 for r in rounds[DIRECT]]))
             alone = spread(r.p50 for r in rounds[DIRECT])
-            ratio = spread(
-                r.p50 / other.p50 for r, other in zip(rounds[name], rounds[DIRECT], strict=True)
-            )
+            ratio = spread(r.p50 / other.p50 for r, other in zip(rounds[name], rounds[DIRECT], strict=True))
             rows.append(
                 [
                     f"{protocol}, {name}",
@@ -116,7 +114,8 @@ def data(results: Results) -> dict[str, Any]:
     """Every round."""
     return {
         protocol: {
-            name: {"p50_us": [r.p50 for r in done], "p99_us": [r.p99 for r in done]} for name, done in rounds.items()
+            name: {"p50_us": [r.p50 for r in done], "p99_us": [r.p99 for r in done]}
+            for name, done in rounds.items()
         }
         for protocol, rounds in results.items()
     }

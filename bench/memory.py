@@ -5,8 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +35,8 @@ _SETTLE_SECONDS = 5.0
 
 _ROW_BYTES = 1000
 _BLOCK = 32 << 10
-_SLOW_READ = 1 << 20
-_SLOW_PAUSES = 100
+_SLOW_EVERY = 10_000_000
+"""Bytes between two pauses: more than the kernel's buffers of both legs hold."""
 _SLOW_SECONDS = 0.02
 _READ_BUFFER = 64 << 10
 
@@ -156,13 +155,12 @@ def copy_out(client: Client, size: int) -> int:
 def copy_out_slowly(client: Client, size: int) -> int:
     """As `copy_out`, stopping again and again, so that every buffer in between fills."""
     client.socket.sendall(query(_copy_out_sql(size)))
-    every = size // _SLOW_PAUSES
     next_pause = 0
 
     def pause(moved: int) -> None:
         nonlocal next_pause
         if moved >= next_pause:
-            next_pause += every
+            next_pause += _SLOW_EVERY
             time.sleep(_SLOW_SECONDS)
 
     return _read_copy(client, pause)
@@ -175,7 +173,7 @@ def copy_in(client: Client, size: int) -> int:
 
 def copy_in_slowly(client: Client, size: int) -> int:
     """As `copy_in` into a server that stops again and again."""
-    every = size // _ROW_BYTES // _SLOW_PAUSES
+    every = _SLOW_EVERY // _ROW_BYTES
     condition = f"nextval('bench_rows') % {every} = 0 AND pg_sleep({_SLOW_SECONDS}) IS NULL"
     client.ask(query("CREATE TEMPORARY SEQUENCE bench_rows CACHE 1000"))
     return _write_copy(client, size, condition)
@@ -226,7 +224,9 @@ def text(idle: Mapping[str, Idle], copies: Mapping[str, Mapping[str, Copy]], siz
                 ),
                 bytes_per_second(through.moved / through.seconds),
                 *(
-                    number(by_contender[other].seconds / through.seconds, 2) if other in by_contender else NOTHING
+                    number(by_contender[other].seconds / through.seconds, 2)
+                    if other in by_contender
+                    else NOTHING
                     for other in (PGBOUNCER, DIRECT)
                 ),
             ]
@@ -236,7 +236,13 @@ def text(idle: Mapping[str, Idle], copies: Mapping[str, Mapping[str, Copy]], siz
             f"Proportional set size of the proxy at {count:,} connections, both legs open. The aim is "
             f"{IDLE_AIM_KB} KB or less for each.",
             table(
-                ["proxy", "without any, MB", "each, logged in, KB", "each, after a query, KB", "all closed, MB"],
+                [
+                    "proxy",
+                    "without any, MB",
+                    "each, logged in, KB",
+                    "each, after a query, KB",
+                    "all closed, MB",
+                ],
                 idle_rows,
             ),
             f"Growth of the resident set, at its peak, while {size / 1e9:g} GB is copied through one connection; "

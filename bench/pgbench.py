@@ -64,7 +64,9 @@ class Pgbench:
     def run(self, host: str, port: int, load: Load, seconds: int) -> Outcome:
         """Raises BenchError where it fails."""
         return parse(
-            self._run(*self.arguments(load, seconds), *self._where(host, port), timeout=seconds + _GRACE_SECONDS)
+            self._run(
+                *self.arguments(load, seconds), *self._where(host, port), timeout=seconds + _GRACE_SECONDS
+            )
         )
 
     def start(self, host: str, port: int, load: Load, seconds: int) -> subprocess.Popen[str]:
@@ -104,7 +106,9 @@ class Pgbench:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise BenchError(f"{self._program} is missing: apt-get install postgresql (`make bench` does)") from error
+            raise BenchError(
+                f"{self._program} is missing: apt-get install postgresql (`make bench` does)"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"pgbench {' '.join(arguments)} did not end within {timeout:.0f} s") from error
         if done.returncode:

@@ -53,8 +53,8 @@ QUICK = Plan(
     latency_slices=10,
     latency_requests=100,
     idle_connections=300,
-    copy_bytes=200_000_000,
-    profile_seconds=3,
+    copy_bytes=100_000_000,
+    profile_seconds=2,
     micro_rounds=3,
     micro_statements=5_000,
 )

@@ -93,7 +93,9 @@ def _scheduled(pid: int) -> float:
 
 def _stat_fields(pid: int) -> list[str]:
     """From the third on, `state`: the second, the name in parentheses, may itself contain spaces."""
-    return (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (
+        (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    )
 
 
 def _kilobytes(path: Path, name: str) -> int:

@@ -38,9 +38,7 @@ def number(value: float, digits: int = 0) -> str:
 
 def with_range(value: Spread, digits: int = 2) -> str:
     """`median (low..high)`."""
-    return (
-        f"{number(value.median, digits)} ({number(value.low, digits)}..{number(value.high, digits)})"
-    )
+    return f"{number(value.median, digits)} ({number(value.low, digits)}..{number(value.high, digits)})"
 
 
 def bytes_per_second(value: float) -> str:

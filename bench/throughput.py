@@ -64,7 +64,9 @@ def run(postgres: PostgresServer, pgbench: Pgbench, plan: Plan, progress: Progre
             for load in LOADS:
                 racing = [*base, *variants] if load in VARIANT_LOADS else base
                 for contender in turns(racing, index):
-                    progress.update(f"throughput: round {index + 1} of {plan.rounds}: {load}: {contender.name}")
+                    progress.update(
+                        f"throughput: round {index + 1} of {plan.rounds}: {load}: {contender.name}"
+                    )
                     turn = take_turn(pgbench, contender, load, plan.seconds)
                     results[load].setdefault(contender.name, []).append(turn)
     return Section("throughput", "Throughput", text(results), data(results))
@@ -95,7 +97,10 @@ def text(results: dict[Load, Rounds]) -> str:
             table(
                 ["pgbench", CAUSEWAY, *variants],
                 [
-                    [str(load), *(with_range(_ratio(rounds, name, PGBOUNCER)) for name in (CAUSEWAY, *variants))]
+                    [
+                        str(load),
+                        *(with_range(_ratio(rounds, name, PGBOUNCER)) for name in (CAUSEWAY, *variants)),
+                    ]
                     for load, rounds in results.items()
                     if all(name in rounds for name in variants)
                 ],
@@ -116,7 +121,8 @@ def data(results: dict[Load, Rounds]) -> dict[str, Any]:
     """Every round."""
     return {
         str(load): {
-            name: {"tps": [t.tps for t in done], "cpu_us": [t.cpu * 1e6 for t in done]} for name, done in rounds.items()
+            name: {"tps": [t.tps for t in done], "cpu_us": [t.cpu * 1e6 for t in done]}
+            for name, done in rounds.items()
         }
         for load, rounds in results.items()
     }

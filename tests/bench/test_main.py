@@ -1,0 +1,21 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.__main__ import arguments
+
+
+def test_everything_runs_unless_named() -> None:
+    assert arguments([]).names == []
+    options = arguments(["--quick", "latency", "--json", "out.json"])
+    assert options.names == ["latency"]
+    assert options.quick
+    assert options.json.name == "out.json"
+
+
+def test_an_unknown_name_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["speed"])
+    assert "there are throughput, latency, memory, profile" in capsys.readouterr().err
