@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -196,3 +198,9 @@ def test_it_says_why_it_does_not_start(tmp_path: Path) -> None:
         process.start()
     assert process.wait() == 1
     assert "missing" in process.log[-1]
+
+
+def test_nothing_can_be_parsed_while_no_rule_needs_the_sql() -> None:
+    """The parser is not even loaded by a proxy that relays."""
+    program = "import sys, proxy.run, proxy.worker, proxy.cli; sys.exit('pglast' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

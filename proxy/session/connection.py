@@ -126,6 +126,7 @@ class Leg(asyncio.BaseProtocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
+        self.connection.around.counters.limits_reached["buffer_high_water"] += 1
         if self.peer is not None:
             self.peer.hold(_HOLD_SINK_FULL)
 

@@ -470,6 +470,7 @@ def test_a_client_that_does_not_read_stops_the_server(proxy: RunningProxy) -> No
         eventually(lambda: held() >= proxy.settings.buffer_high_water)
         time.sleep(0.3)  # gives a proxy without back-pressure the time to buffer the rest
         assert held() < 4 * proxy.settings.buffer_high_water + 1_000_000
+        assert proxy.counters.limits_reached["buffer_high_water"] >= 1
         received = sum(len(body) for kind, body in client.until("Z") if kind == "D")
         assert received == 100 * (1_000_000 + 6)
 
