@@ -25,7 +25,7 @@ _SHOP = {
     """,
     "orders whose payment is missing, wrong or not due": """
         select count(*) from orders o full join payments p on p.order_id = o.id
-        where (o.status in ('paid', 'shipped')) is distinct from (p.amount = o.total)
+        where (o.status in ('paid', 'shipped')) is distinct from coalesce(p.amount = o.total, false)
     """,
 }
 

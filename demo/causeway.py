@@ -26,8 +26,9 @@ DRAIN_SECONDS = 10
 class Causeway:
     """One proxy. It ends with this process, however that ends."""
 
-    def __init__(self, *, upstream: str, store: str, rules: Path, log: Path) -> None:
-        self._log = log
+    def __init__(self, *, upstream: str, store: str, rules: Path, directory: Path) -> None:
+        """`directory` takes its log and is deleted in the end."""
+        self._log = directory / "causeway.log"
         self._read = 0
         self.events: list[dict[str, Any]] = []
         """What it has logged, as far as `look` has read."""
@@ -54,10 +55,11 @@ class Causeway:
                     "run",
                     *(f"--{name}={value}" for name, value in arguments.items()),
                 ],
-                log=log,
+                log=self._log,
                 env={**environment, "CAUSEWAY_STORE": store, "PYTHONPATH": str(_PROJECT)},
                 cwd=_PROJECT,
                 stop_signal=signal.SIGTERM,
+                remove=[directory],
             )
         )
 

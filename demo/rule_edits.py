@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from demo.shop import TABLES
@@ -25,36 +25,45 @@ class Edit:
     """One change of the file."""
 
     title: str
-    text: str
-    """The whole file after it."""
-    good: bool = True
-    """Whether the proxy is to take it."""
+    phases: Mapping[str, str] = field(default_factory=dict)
+    """What is asked for, by table; the others are to be in passthrough."""
+    defaults: str = ""
+    mistakes: tuple[int, ...] = ()
+    """Numbers (from 1) of the lines that the proxy is to complain of."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the proxy is to take it."""
+        return not self.mistakes
+
+    @property
+    def text(self) -> str:
+        """The whole file after it."""
+        return rule_file(self.phases, defaults=self.defaults)
 
 
-START = rule_file()
-
-MIRROR = Edit(
-    "rules: orders ask for dual_write",
-    rule_file({"orders": "dual_write", "order_items": "dual_write"}),
-)
-TYPO = Edit(
+START = Edit("rules: everything in passthrough")
+MIRROR = Edit("rules: orders ask for dual_write", {"orders": "dual_write", "order_items": "dual_write"})
+MISTAKE = Edit(
     "rules: a mistake is rejected",
-    rule_file({"orders": "dual_write", "order_items": "dual_wirte"}, defaults="  shadow: 5\n"),
-    good=False,
+    {"orders": "dual_write", "order_items": "dual_wirte"},
+    defaults="  shadow: 5\n",
+    mistakes=(5, 13),
 )
 REPAIRED = Edit(
-    "rules: mistake repaired, more asked",
-    rule_file(
-        {
-            "products": "dark_read",
-            "orders": "dual_write",
-            "order_items": "dual_write",
-            "payments": "primary_switch",
-        },
-        defaults="  shadow: 5%\n",
-    ),
+    "rules: mended, and more is asked",
+    {
+        "products": "dark_read",
+        "orders": "dual_write",
+        "order_items": "dual_write",
+        "payments": "primary_switch",
+    },
+    defaults="  shadow: 5%\n",
 )
-BACK = Edit("rules: all the way back", START)
+BACK = Edit("rules: all the way back")
+
+EDITS = (MIRROR, MISTAKE, REPAIRED, BACK)
+"""In this order, under load."""
 
 
 def changed_lines(before: str, after: str) -> frozenset[int]:

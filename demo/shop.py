@@ -199,7 +199,10 @@ async def restock(connection: Connection, product: int) -> None:
 async def browse(connection: Connection, text: str) -> list[asyncpg.Record]:
     """A page of the catalogue, and the first product on it."""
     page = await connection.fetch(
-        "select id, sku, name, price, stock > 0 as available from products where name ilike $1 order by price, id limit 20",
+        """
+        select id, sku, name, price, stock > 0 as available
+        from products where name ilike $1 order by price, id limit 20
+        """,
         f"%{text}%",
     )
     if page:

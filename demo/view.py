@@ -1,0 +1,416 @@
+"""What is seen of the demo: pure functions of its state.
+
+`render` makes the live picture for a terminal of 80x24 and larger, `step_line` and `traffic_line` the lines of a
+log, `summary` the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from demo.side_by_side import Comparison
+from demo.state import Expectation, State, Step
+from proxy.admin.status import Status, TableStatus
+
+MARKS = {
+    "waiting": ("·", "dim"),
+    "running": ("▸", "bold yellow"),
+    "done": ("✓", "bold green"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("-", "dim"),
+}
+STORE_NOTE = "up, configured; not used by this version"
+_LOG_FRAME = frozenset({"ts", "level", "event", "logger", "pid"})
+_BARS = "▁▂▃▄▅▆▇█"
+_TALL = 32
+"""Lines from which the rule file and the proxy's log are shown as well."""
+_FIXED_LINES = 10
+"""Of the picture without the steps: heading, caption, two rules, the tables."""
+
+
+def render(state: State, now: float, width: int, height: int) -> RenderableType:
+    """`now` is time.monotonic()."""
+    tall = height >= _TALL
+    tables = len(state.status.tables) if state.status else 0
+    room = height - _FIXED_LINES + 5 - max(5, tables)
+    steps = _steps(visible_steps(state.steps, room), now)
+    shown = min(len(state.steps), room)
+    left = max(40, min(48, width // 2))
+    parts: list[RenderableType] = [
+        _heading(state, now, width),
+        *_caption(state, width),
+        Rule(style="dim"),
+        _columns(steps, _facts(state, width - left), left),
+        Rule(style="dim"),
+        _columns(_tables(state.status), _rules(state), left + 1),
+    ]
+    if tall:
+        rest = height - (_FIXED_LINES - 5) - max(5, tables) - shown - 2
+        if rest >= 3:
+            parts += [Rule(style="dim"), _columns(_file(state, rest), _log(state, width - left, rest), left)]
+    return Group(*parts)
+
+
+def visible_steps(steps: Sequence[Step], room: int) -> Sequence[Step]:
+    """As many as there is room for, the one that runs (else the last that ended) among them."""
+    room = max(1, room)
+    if len(steps) <= room:
+        return steps
+    current = max((n for n, step in enumerate(steps) if step.status not in ("waiting", "skipped")), default=0)
+    start = min(max(0, current - room + 2), len(steps) - room)
+    return steps[start : start + room]
+
+
+def step_line(state: State, step: Step) -> Text:
+    """A step that has ended, as a line of a log."""
+    mark, style = MARKS[step.status]
+    line = Text.assemble(
+        (f"[{step.ended - state.started:5.1f} s] ", "dim"), (mark, style), " ", (step.title, "bold")
+    )
+    if step.detail:
+        line.append(f": {step.detail}")
+    return line
+
+
+def traffic_line(state: State, now: float) -> Text:
+    """How things are at the moment, as a line of a log."""
+    last = state.last
+    step = next((step for step in state.steps if step.status == "running"), None)
+    facts = [] if step is None else [f"{step.title}: {step.detail}" if step.detail else step.title]
+    if last is not None:
+        facts.append(f"{number(state.traffic.statements_per_second)} statements/s")
+        facts.append(f"{last.clients:.0f} connections, own share {_own_share(state)}")
+    if state.shop is not None:
+        facts.append(f"{state.application_errors} application errors")
+    return Text(f"[{now - state.started:5.1f} s]   {'; '.join(facts)}", "dim")
+
+
+def event_line(event: Mapping[str, object]) -> str:
+    """An event of the proxy's log: time of day, name, what it says."""
+    said = " ".join(
+        f"{key}={value}" for key, value in event.items() if key not in _LOG_FRAME and value not in (None, [])
+    )
+    return f"{str(event.get('ts', ''))[11:19]} {event.get('event', '')} {said}".strip()
+
+
+def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
+    """The end: what was done (`with_steps`), the figures, what was expected, the verdict."""
+    parts: list[RenderableType] = []
+    if with_steps:
+        parts += [step_line(state, step) for step in state.steps if step.status in ("done", "failed")]
+    parts += [Text(), _figures(state)]
+    if state.comparisons:
+        parts += [_comparisons(state.comparisons)]
+    if state.expectations:
+        parts += [_expectations(state.expectations)]
+    parts.append(_verdict(state, now))
+    return Group(*parts)
+
+
+def number(value: float) -> str:
+    """Whole, thousands apart."""
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            value = seconds / size
+            return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+    return f"{seconds * 1e6:.0f} µs"
+
+
+def size(count: float) -> str:
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= power:
+            return f"{count / power:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character each, from nothing to the largest."""
+    top = max(values, default=0)
+    return "".join(_BARS[min(7, int(value / top * 7.999))] if top > 0 else _BARS[0] for value in values)
+
+
+def _heading(state: State, now: float, width: int) -> Text:
+    line = Text.assemble(
+        ("Causeway demo ", "bold"), (clock((state.ended or now) - state.started), "bold cyan"), "  "
+    )
+    if state.proxy:
+        line.append_text(
+            Text.assemble(
+                "pgbench, shop ",
+                ("─►", "dim"),
+                (f" causeway {state.proxy} ", "cyan"),
+                ("─►", "dim"),
+                f" {state.postgres}",
+            )
+        )
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _caption(state: State, width: int) -> list[Text]:
+    """Two lines on the step that runs, or the last that ended."""
+    step = next(
+        (step for step in reversed(state.steps) if step.status in ("running", "failed", "done")),
+        state.steps[0],
+    )
+    style = "bold red" if step.status == "failed" or state.rules_rejected else "yellow"
+    words = Text(f"{step.title}: {step.detail}" if step.detail else step.title, style)
+    lines = list(words.wrap(_measuring(width), width))[:2]
+    if len(lines) == 2:
+        lines[1].truncate(width, overflow="ellipsis")
+    return [*lines, Text(), Text()][:2]
+
+
+def _steps(steps: Sequence[Step], now: float) -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(width=1)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True, style="dim")
+    for step in steps:
+        mark, style = MARKS[step.status]
+        title_style = (
+            "bold" if step.status == "running" else "dim" if step.status in ("waiting", "skipped") else ""
+        )
+        seconds = step.seconds(now)
+        grid.add_row(Text(mark, style), Text(step.title, title_style), f"{seconds:.1f} s" if seconds else "")
+    return grid
+
+
+def _facts(state: State, width: int) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    for name, value in _fact_rows(state, max(5, width - 26)):
+        grid.add_row(name, value)
+    return grid
+
+
+def _fact_rows(state: State, spark: int) -> list[tuple[str, Text]]:
+    last, traffic, shop = state.last, state.traffic, state.shop
+    rows: list[tuple[str, Text]] = []
+    if last is not None:
+        rate = Text(f"{number(traffic.statements_per_second):>6}/s ")
+        rate.append(sparkline(state.rates(min(spark, 30))), "cyan")
+        rows += [
+            ("statements", rate),
+            ("", Text(f"{number(last.statements_total)} in all")),
+            ("own share", Text(_own_share(state), "cyan")),
+            ("connections", Text(f"{last.clients:.0f} clients, {last.servers:.0f} servers")),
+            ("bytes", Text(f"{size(traffic.bytes_per_second)}/s")),
+            ("proxy", Text(f"{traffic.cpu * 100:.0f} % of a core, {size(last.memory)}")),
+        ]
+    if state.pgbench:
+        runs = state.pgbench.values()
+        rows.append(("pgbench", Text(f"{number(sum(run.tps for run in runs))} transactions/s")))
+    elif state.pgbench_transactions:
+        rows.append(("pgbench", Text(f"{number(state.pgbench_transactions)} transactions")))
+    if shop is not None:
+        rows.append(("shop", Text(f"{number(shop.orders)} orders, {number(shop.payments)} paid")))
+        if not shop.closed and shop.p50:
+            rows.append(("", Text(f"an action p50 {duration(shop.p50)}, p99 {duration(shop.p99)}")))
+        errors = state.application_errors
+        rows.append(
+            (
+                "applications",
+                Text(f"{errors} errors, {shop.reconnects} reconnects", "bold red" if errors else "green"),
+            )
+        )
+    if state.store:
+        rows.append(("store", Text.assemble(f"{state.store.split(' (')[0]}, ", ("not used yet", "yellow"))))
+    return rows
+
+
+def _own_share(state: State) -> str:
+    traffic = state.traffic
+    if traffic.own_share_p50 is None or traffic.own_share_p99 is None:
+        return "-"
+    return f"p50 {duration(traffic.own_share_p50)}, p99 {duration(traffic.own_share_p99)}"
+
+
+def _tables(status: Status | None) -> RenderableType:
+    if status is None:
+        return Text("no tables yet", "dim")
+    grid = Table.grid(padding=(0, 1))
+    for heading_width in (11, 14, 11):
+        grid.add_column(min_width=heading_width, no_wrap=True, overflow="ellipsis")
+    grid.add_row(*(Text(heading, "bold") for heading in ("table", "requested", "effective")))
+    for table in status.tables:
+        held = table.effective is not table.requested
+        grid.add_row(
+            Text(bare(table)),
+            Text(str(table.requested), "yellow" if held else ""),
+            Text(str(table.effective), "green"),
+        )
+    return grid
+
+
+def _rules(state: State) -> RenderableType:
+    status = state.status
+    if status is None:
+        return Text()
+    last = state.last
+    done = last.reloads if last is not None else {}
+    line = Text.assemble(
+        ("rules ", "bold"),
+        (status.rules.digest or "differ between workers", "cyan"),
+        f"  {done.get('applied', 0):.0f} applied, {done.get('rejected', 0):.0f} rejected\n",
+    )
+    for problem in status.rules.problems:
+        place = problem.file.rpartition("/")[2] + (
+            f":{problem.line}:{problem.column}" if problem.line else ""
+        )
+        line.append(f"{place}: ", "bold red").append(f"{problem.key_path}: {problem.message}\n", "red")
+    if status.rules.problems:
+        line.append("The rules before it stay in force.", "bold")
+        return line
+    for reason, tables in held_tables(status.tables):
+        line.append("held: ", "bold yellow").append(f"{', '.join(tables)}: {reason}\n", "yellow")
+    return line
+
+
+def bare(table: TableStatus) -> str:
+    """Its name, as it is written in the rule file."""
+    return table.table.removeprefix("public.")
+
+
+def held_tables(tables: Sequence[TableStatus]) -> list[tuple[str, list[str]]]:
+    """Each reason once, with the tables it holds."""
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        for reason in table.reasons:
+            found.setdefault(reason, []).append(bare(table))
+    return list(found.items())
+
+
+def _file(state: State, room: int) -> Text:
+    """The rule file as it is, numbered, with what changed and what is wrong."""
+    wrong = {problem.line for problem in state.status.rules.problems} if state.status else set()
+    text = Text("shop.yaml\n", "bold", no_wrap=True, overflow="ellipsis")
+    lines = state.rule_file.splitlines()
+    for count, line in enumerate(lines, 1):
+        if count >= room and count < len(lines):
+            text.append(f"   … {len(lines) - count + 1} more lines", "dim")
+            break
+        text.append(f"{count:>4} ", "dim not bold")
+        style = "bold red" if count in wrong else "green" if count in state.rules_changed else ""
+        text.append(line, f"not bold {style}".strip())
+        text.append("  ◄\n" if count in wrong else "\n", "bold red")
+    text.rstrip()
+    return text
+
+
+def _log(state: State, width: int, room: int) -> Text:
+    text = Text("the proxy's log\n", "bold", no_wrap=True, overflow="ellipsis")
+    for event in state.events[-(room - 1) :]:
+        line = Text(event, "dim not bold")
+        line.truncate(width - 2, overflow="ellipsis")
+        text.append_text(line).append("\n")
+    text.rstrip()
+    return text
+
+
+def _columns(left: RenderableType, right: RenderableType, left_width: int) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(width=left_width)
+    grid.add_column(ratio=1)
+    grid.add_row(left, right)
+    return grid
+
+
+def _figures(state: State) -> Table:
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    last = state.last
+    shop = state.shop
+    if last is not None:
+        verbs = sorted(last.statements.items(), key=lambda item: -item[1])[:4]
+        table.add_row(
+            "statements through the proxy",
+            f"{number(last.statements_total)} ({', '.join(f'{number(count)} {verb}' for verb, count in verbs)}, …)",
+        )
+    if state.pgbench_transactions:
+        table.add_row("pgbench", f"{number(state.pgbench_transactions)} transactions")
+    if shop is not None:
+        table.add_row("shop", f"{number(shop.orders)} orders, {number(shop.payments)} payments")
+    errors = state.application_errors
+    table.add_row("application errors", Text(str(errors), "bold red" if errors else "green"))
+    table.add_row("reconnects", str(shop.reconnects if shop else 0))
+    if last is not None:
+        applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
+        table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
+    if state.store:
+        table.add_row("document store", Text.assemble(f"{state.store}: ", (STORE_NOTE, "yellow")))
+    return table
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        title="one client, in turns, loopback without TLS",
+        title_style="italic dim",
+        title_justify="left",
+    )
+    table.add_column("latency")
+    for heading in ("direct p50", "p99", "proxied p50", "p99", "added p50"):
+        table.add_column(heading, justify="right")
+    for one in comparisons:
+        added = one.proxied.p50 - one.direct.p50
+        table.add_row(
+            one.name,
+            duration(one.direct.p50),
+            duration(one.direct.p99),
+            duration(one.proxied.p50),
+            duration(one.proxied.p99),
+            duration(added) if added >= 0 else f"-{duration(-added)}",
+        )
+    return table
+
+
+def _expectations(expectations: Sequence[Expectation]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("")
+    table.add_column("expected")
+    table.add_column("seen", overflow="fold")
+    for one in expectations:
+        mark, style = MARKS["done" if one.held else "failed"]
+        table.add_row(Text(mark, style), Text(one.name, "" if one.held else "bold red"), Text(one.seen))
+    return table
+
+
+def _verdict(state: State, now: float) -> Text:
+    seconds = (state.ended or now) - state.started
+    missed = sum(not expectation.held for expectation in state.expectations)
+    if state.success:
+        text = f"All {len(state.expectations)} expectations held, in {seconds:.0f} s."
+        return Text(text, "bold green")
+    if state.interrupted:
+        return Text(
+            f"Interrupted after {seconds:.0f} s; everything that was started has been stopped.", "bold yellow"
+        )
+    failed = state.failed_step
+    if failed is not None:
+        return Text(f"Failed after {seconds:.0f} s at the step “{failed.title}”: {failed.detail}", "bold red")
+    return Text(
+        f"{missed} of {len(state.expectations)} expectations did not hold, after {seconds:.0f} s.", "bold red"
+    )
+
+
+def _measuring(width: int) -> Console:
+    return Console(width=width, height=1, file=None, quiet=True)
