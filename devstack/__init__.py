@@ -5,6 +5,7 @@ Command line::
     python -m devstack up [--json]     start both, detached; print where they listen
     python -m devstack status [--json]
     python -m devstack down
+    python -m devstack prepare         install and build what is needed, once, with progress
 
 In pytest (`pytest_plugins = ["devstack.fixtures"]` in a conftest.py; one stack a session)::
 
@@ -31,6 +32,9 @@ started it, however that ends. Two variables choose what runs:
 * `CAUSEWAY_POSTGRES`: `system` (the machine's own server), `rootfs` (PostgreSQL 18 of the root file
   system) or a directory of binaries. By default the machine's own where one is installed.
 * `CAUSEWAY_STORE`: the URI of a document store to use. By default a `mongod` on the PATH, else DocumentDB.
+
+Where DocumentDB is what runs, `document_store` is a `devstack.documentdb.DocumentDb`, which can also be
+made to fail: `stop_gateway`, `start_gateway`, `pause`, `resume`.
 
 What is built (root file system, initialised data directories) is kept in `$XDG_CACHE_HOME/causeway`.
 """

@@ -17,16 +17,27 @@ from typing import Literal
 from urllib.parse import quote
 
 from devstack.accounts import give
-from devstack.certificates import CLIENT_ROLE, Certificates, make_certificates
+from devstack.certificates import Certificates, make_certificates
 from devstack.errors import DevstackError
 from devstack.installation import Installation, find_installation
 from devstack.paths import new_instance_dir
 from devstack.ports import free_port
+from devstack.roles import PASSWORD, ROLES, Role, pg_hba, roles_script
 from devstack.supervision import Server, Supervised, clean_environment
 from devstack.template import copy_template, template
 
-PASSWORD = "secret"
-"""Of every `causeway_*` role."""
+__all__ = [
+    "PASSWORD",
+    "ROLES",
+    "PostgresServer",
+    "Profile",
+    "Role",
+    "Setting",
+    "StopMode",
+    "launch",
+    "launch_postgres",
+    "start_postgres",
+]
 
 StopMode = Literal["smart", "fast", "immediate"]
 Setting = str | int | float | bool
@@ -39,26 +50,6 @@ _SIGNALS: Mapping[str, signal.Signals] = {
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 
-
-@dataclass(frozen=True)
-class Role:
-    """A login role and the line of pg_hba.conf that is its way in."""
-
-    name: str
-    method: str
-    connection: Literal["host", "hostssl"] = "host"
-    password_encryption: Literal["md5", "scram-sha-256"] = "scram-sha-256"
-
-
-ROLES = (
-    Role("causeway_trust", "trust"),
-    Role("causeway_password", "password"),
-    Role("causeway_md5", "md5", password_encryption="md5"),
-    Role("causeway_scram", "scram-sha-256"),
-    Role("causeway_ssl", "scram-sha-256", connection="hostssl"),
-    Role(CLIENT_ROLE, "cert", connection="hostssl"),
-)
-"""`causeway_ssl` is let in over TLS only, `causeway_cert` with the client certificate only."""
 
 SERVER_SETTINGS: Mapping[str, Setting] = {
     "listen_addresses": "127.0.0.1",
@@ -413,43 +404,13 @@ def _prepare(
         _write_conf(layout.data / "causeway-test.conf", {})
         with (layout.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("\ninclude 'causeway.conf'\ninclude 'causeway-test.conf'\n")
-        (layout.data / "pg_hba.conf").write_text(_hba(), encoding="utf-8")
+        (layout.data / "pg_hba.conf").write_text(pg_hba(), encoding="utf-8")
         give(layout.data, installation.account)
         give(layout.sockets, installation.account)
         return PostgresServer(installation, layout, certificates, port)
     except BaseException:
         shutil.rmtree(layout.base, ignore_errors=True)
         raise
-
-
-def _roles_script() -> str:
-    statements = []
-    for role in ROLES:
-        statements += [
-            f"set password_encryption = '{role.password_encryption}'",
-            f"create role {role.name} login replication password '{PASSWORD}'",
-        ]
-    create = "grant create on schema public to public"
-    first = ";\n\n".join([*statements, create]) + ";\n\n"
-    return f"{first}\\connect template1\n{create};\n"
-
-
-def _hba() -> str:
-    lines = ["# TYPE DATABASE USER ADDRESS METHOD"]
-    for role in ROLES:
-        if role.connection == "hostssl":
-            lines += [
-                f"hostssl all,replication {role.name} 127.0.0.1/32 {role.method}",
-                f"host    all,replication {role.name} 127.0.0.1/32 reject",
-                f"local   all,replication {role.name} reject",
-            ]
-        else:
-            lines += [
-                f"local all,replication {role.name} {role.method}",
-                f"host  all,replication {role.name} 127.0.0.1/32 {role.method}",
-            ]
-    lines += ["local all,replication all trust", "host  all,replication all 127.0.0.1/32 trust"]
-    return "\n".join(lines) + "\n"
 
 
 def _write_conf(path: Path, settings: Mapping[str, Setting]) -> None:
@@ -464,5 +425,5 @@ def _literal(value: Setting) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-SOURCE = Profile(kind="postgres", script=_roles_script(), settings=SERVER_SETTINGS)
+SOURCE = Profile(kind="postgres", script=roles_script(), settings=SERVER_SETTINGS)
 """The application's database: what a proxy stands in front of."""

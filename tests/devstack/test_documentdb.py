@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
 
 from devstack.documentdb import DocumentDb, launch_documentdb
+from tests.devstack.gateway.raw_client import raw_client
 
 pytestmark = pytest.mark.integration
 
@@ -22,29 +21,34 @@ def own() -> Iterator[DocumentDb]:
     store.close()
 
 
-async def _find(store: DocumentDb, seconds: float = 2.0) -> list[dict[str, Any]]:
-    milliseconds = int(seconds * 1000)
-    async with AsyncMongoClient[dict[str, Any]](
-        store.uri, serverSelectionTimeoutMS=milliseconds, timeoutMS=milliseconds
-    ) as client:
-        return await client.faults.c.find().to_list()
+async def _find(store: DocumentDb) -> list[dict[str, Any]]:
+    async with raw_client(store.uri) as client:
+        reply = await client.command("faults", {"find": "c"})
+    found: list[dict[str, Any]] = reply["cursor"]["firstBatch"]
+    return found
 
 
 async def test_data_outlives_the_gateway(own: DocumentDb) -> None:
-    async with AsyncMongoClient[dict[str, Any]](own.uri) as client:
-        await client.faults.c.insert_one({"_id": 1})
-    own.stop_gateway()
-    with pytest.raises(PyMongoError):
-        await _find(own, 0.3)
+    async with raw_client(own.uri) as client:
+        await client.command("faults", {"insert": "c", "documents": [{"_id": 1}]})
+        own.stop_gateway()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.command("faults", {"find": "c"})
+    with pytest.raises(ConnectionRefusedError):
+        await _find(own)
     own.start_gateway()
     assert await _find(own) == [{"_id": 1}]
 
 
 async def test_pause_and_resume(own: DocumentDb) -> None:
-    own.pause()
-    try:
-        with pytest.raises((PyMongoError, asyncio.TimeoutError)):
-            await _find(own, 0.3)
-    finally:
-        own.resume()
-    assert await _find(own) == [{"_id": 1}]
+    async with raw_client(own.uri) as client:
+        await client.command("faults", {"insert": "c", "documents": [{"_id": 2}]})
+        own.pause()
+        try:
+            await client.send("faults", {"find": "c", "filter": {"_id": 2}})
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.reader.readexactly(1), 0.3)
+        finally:
+            own.resume()
+        reply = await asyncio.wait_for(client.reply(), 10)
+    assert reply["cursor"]["firstBatch"] == [{"_id": 2}]

@@ -6,7 +6,7 @@ import struct
 
 import bson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devstack.gateway.wire import OP_MSG, OP_QUERY, Message, ProtocolError, Reader, documents, reply
@@ -64,6 +64,7 @@ def test_reply() -> None:
     assert answer[16:] == b"\0\0\0\0\0" + PING
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_any_cut_gives_the_same_messages(sizes: list[int], random: object) -> None:
     stream = b"".join(
@@ -113,6 +114,7 @@ def test_broken_sequence(content: bytes) -> None:
         list(documents(content))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_never_break_the_reader(data: bytes) -> None:
     reader = Reader()
