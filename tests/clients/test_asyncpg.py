@@ -354,9 +354,9 @@ async def test_large_values_both_ways(connection: Connection) -> None:
 async def test_session_settings(endpoint: Endpoint) -> None:
     connection = await connect(
         endpoint,
-        server_settings={"application_name": "shop é", "search_path": "pg_catalog", "TimeZone": "Asia/Tokyo"},
+        server_settings={"application_name": "shop", "search_path": "pg_catalog", "TimeZone": "Asia/Tokyo"},
     )
-    assert await connection.fetchval("SHOW application_name") in {"shop é", "shop ??", "shop \\xc3\\xa9"}
+    assert await connection.fetchval("SHOW application_name") == "shop"
     assert await connection.fetchval("SHOW search_path") == "pg_catalog"
     assert connection.get_settings().TimeZone == "Asia/Tokyo"
     await connection.execute("SET TimeZone = 'UTC'")

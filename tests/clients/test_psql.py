@@ -331,8 +331,8 @@ def test_single_transaction_keeps_all_or_nothing(psql: Psql) -> None:
 
 def test_unix_socket(psql: Psql) -> None:
     psql.endpoint = psql.endpoint.over_socket()
-    result = psql("-At", "-c", "SELECT inet_client_addr() IS NULL OR true, 6 * 7")
-    assert result.stdout == "t|42\n"
+    result = psql("-At", "-c", "SELECT 6 * 7")
+    assert result.stdout == "42\n"
     shown = psql("-c", "\\conninfo").stdout
     assert psql.endpoint.socket_directory in shown
 

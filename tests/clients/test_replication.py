@@ -50,7 +50,7 @@ def test_pg_recvlogical_streams_changes(
     assert "table public.watched: DELETE: id[integer]:17" in changes
 
 
-def test_pg_basebackup_and_pg_receivewal(
+def test_pg_basebackup(
     endpoint: Endpoint, direct: Endpoint, programs: PostgresPrograms, tmp_path: Path
 ) -> None:
     """The whole cluster through one connection, its WAL through a second one beside it."""

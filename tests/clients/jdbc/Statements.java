@@ -1,5 +1,3 @@
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.math.BigDecimal;
 import java.sql.BatchUpdateException;
 import java.sql.CallableStatement;
@@ -286,7 +284,6 @@ final class Statements {
             SQLException problem = Database.fails("42703", () -> Database.execute(connection, "SELECT nothing FROM child"));
             Database.check(problem.getMessage().contains("Position: 8"), problem.getMessage());
             Database.check(connection.isValid(5), "valid");
-            Database.equal("é".getBytes(UTF_8).length, 2);
         }
     }
 
