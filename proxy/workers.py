@@ -26,8 +26,9 @@ from proxy.config import Settings
 from proxy.control import ControlError, ask
 from proxy.instance import StartError
 from proxy.limit import SharedLimit
+from proxy.listening import listen_unix
 from proxy.logs import get_logger
-from proxy.server import AskSiblings, listen_unix
+from proxy.server import AskSiblings
 from proxy.wire.startup import CancelRequest
 
 log = get_logger(__name__)

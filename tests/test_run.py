@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,9 @@ import pytest
 from devstack.postgres import PostgresServer
 from tests.support.proxy import ProxyProcess
 from tests.support.raw import RawClient
+from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.integration
-
-PATIENCE = 15.0
 
 
 @pytest.fixture
@@ -66,13 +65,6 @@ def get(proxy: ProxyProcess, path: str) -> tuple[int, Any]:
         with error:
             status, body = error.code, error.read().decode()
     return status, json.loads(body) if body.startswith("{") else body
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def table(proxy: ProxyProcess) -> dict[str, Any]:

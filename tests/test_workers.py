@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from proxy.workers import Assignment, reveal
 from tests.support.proxy import ProxyProcess
 from tests.support.raw import RawClient
 from tests.support.transcript import startup_message
-
-PATIENCE = 15.0
+from tests.support.waiting import eventually, open_backends, sleeping_backends
 
 
 def test_settings_cross_the_pipe_with_their_secrets() -> None:
@@ -75,22 +73,6 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in found]
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-
-
-def backends_of(postgres: PostgresServer, name: str) -> int:
-    with psycopg.connect(postgres.dsn()) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity where application_name = %s", [name]
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def owners(proxy: ProxyProcess) -> set[int]:
     """The workers that hold client connections now."""
     return {pid for pid in children(proxy.pid) if sockets_to(pid, proxy.port)}
@@ -120,22 +102,13 @@ def test_connections_are_spread_and_cancels_find_the_right_worker(
         assert len(owners(proxy)) >= 2
         for victim in victims:
             victim.pgconn.send_query(b"select pg_sleep(30)")
-            eventually(lambda: sleeping(postgres) == 1)
+            eventually(lambda: sleeping_backends(postgres) == 1)
             victim.cancel_safe()
             result = victim.pgconn.get_result()
             assert result is not None
             assert b"canceling statement due to user request" in result.error_message
             while victim.pgconn.get_result() is not None:
                 continue
-
-
-def sleeping(postgres: PostgresServer) -> int:
-    with psycopg.connect(postgres.dsn()) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity where query = 'select pg_sleep(30)' and state = 'active'"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @pytest.mark.integration
@@ -187,7 +160,7 @@ def test_the_end_leaves_nothing(proxy: ProxyProcess, postgres: PostgresServer, t
             idle.execute("select 1")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
     assert not list(tmp_path.glob(".s.PGSQL*"))
-    assert backends_of(postgres, "until the end") == 0
+    assert open_backends(postgres, "until the end") == 0
 
 
 @pytest.mark.integration

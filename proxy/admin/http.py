@@ -20,7 +20,7 @@ from proxy.admin.counters import Snapshot
 from proxy.admin.exposition import Source, expose
 from proxy.admin.status import Readiness, Status
 from proxy.logs import get_logger
-from proxy.server import bound_address, listen_tcp, listen_unix
+from proxy.listening import bound_address, listen_tcp, listen_unix
 
 log = get_logger(__name__)
 

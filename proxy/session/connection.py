@@ -1,30 +1,26 @@
-"""One client connection's I/O: two legs, flow control between them, TLS, and the tasks that open and end them.
+"""One client connection's I/O: its two legs, TLS, and the tasks that open and end them.
 
-The only file of the session that knows the event loop. A leg is an asyncio protocol; while a session relays, its
-`data_received` is the relay's own method, so that a chunk goes from the transport to the relay to the other
-transport with nothing in between.
+Together with `leg.py` and `upstream.py` the only file of the session that knows the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol
 
 from proxy.admin.counters import Counters
 from proxy.logs import get_logger
 from proxy.session.cancel import CancelKeys
+from proxy.session.leg import HOLD_CONNECTING, Leg
 from proxy.session.session import ClientPolicy, Session, Stage
 from proxy.session.tls import ReloadedContext
 from proxy.session.upstream import Connector, Plan, Route, UpstreamError
 from proxy.wire.startup import CancelRequest, StartupMessage
 
 log = get_logger(__name__)
-
-_HOLD_CONNECTING = 1
-_HOLD_SINK_FULL = 2
 
 
 class ForwardCancel(Protocol):
@@ -66,141 +62,6 @@ class Surroundings(Protocol):
         """Both legs are closed and no task is left."""
 
 
-class Leg(asyncio.BaseProtocol):
-    """One side of a connection."""
-
-    __slots__ = (
-        "_eof_seen",
-        "_holds",
-        "_linger",
-        "_write_ended",
-        "closed",
-        "connection",
-        "counted",
-        "data_received",
-        "peer",
-        "transport",
-    )
-
-    def __init__(self, connection: Connection, receive: Callable[[bytes], None]) -> None:
-        self.connection = connection
-        self.data_received = receive
-        self.transport: asyncio.Transport | None = None
-        self.peer: Leg | None = None
-        self.closed = False
-        """Whether the transport is gone; a leg that never had one is not closed."""
-        self.counted = False
-        """Whether the leg is counted among the open server connections."""
-        self._eof_seen = False
-        self._write_ended = False
-        self._holds = 0
-        self._linger: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.attach(cast(asyncio.Transport, transport))
-        self.connection.leg_made(self)
-
-    def attach(self, transport: asyncio.Transport) -> None:
-        """Uses `transport` from here on."""
-        self.transport = transport
-        self.transport.set_write_buffer_limits(high=self.connection.around.buffer_high_water)
-        if self._holds:
-            self.transport.pause_reading()
-
-    def receive_with(self, receive: Callable[[bytes], None]) -> None:
-        """From here on the transport calls `receive`; set_protocol makes it forget the method it had cached."""
-        self.data_received = receive
-        if self.transport is not None:
-            self.transport.set_protocol(self)
-
-    def hold(self, reason: int) -> None:
-        """Stop reading until every reason is released."""
-        if not self._holds and self.transport is not None and not self.closed:
-            self.transport.pause_reading()
-        self._holds |= reason
-
-    def release(self, reason: int) -> None:
-        held = self._holds
-        self._holds &= ~reason
-        if held and not self._holds and self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def pause_writing(self) -> None:
-        self.connection.around.counters.limits_reached["buffer_high_water"] += 1
-        if self.peer is not None:
-            self.peer.hold(_HOLD_SINK_FULL)
-
-    def resume_writing(self) -> None:
-        if self.peer is not None:
-            self.peer.release(_HOLD_SINK_FULL)
-
-    def write(self, data: bytes) -> None:
-        if self.transport is not None and not self._write_ended and not self.transport.is_closing():
-            self.transport.write(data)
-
-    def end_writing(self) -> bool:
-        """Half-close, once what is buffered has been sent; False where the transport cannot."""
-        transport = self.transport
-        if transport is None or not transport.can_write_eof():
-            return False
-        if not self._write_ended and not transport.is_closing():
-            self._write_ended = True
-            try:
-                transport.write_eof()
-            except OSError:  # the peer has reset the connection; its loss is about to be reported
-                return False
-        return True
-
-    def finish(self, timeout: float) -> None:
-        """Send what is buffered, say EOF, and close once the peer has too, or after `timeout` seconds.
-
-        Closing a socket with unread bytes in it resets the connection, and a reset can overtake the last error
-        message; so what still comes is read and dropped.
-        """
-        transport = self.transport
-        if transport is None or self.closed or self._linger is not None:
-            return
-        self.data_received = _drop
-        if not self._eof_seen and not transport.is_closing() and self.end_writing():
-            transport.set_protocol(self)
-            self._holds = 0
-            transport.resume_reading()
-        else:
-            transport.close()
-        self._linger = asyncio.get_running_loop().call_later(timeout, self._lingered)
-
-    def close(self) -> None:
-        """Close once what is buffered has been sent."""
-        if self.transport is not None:
-            self.transport.close()
-
-    def abort(self) -> None:
-        """Close at once; what is buffered is lost."""
-        if self.transport is not None:
-            self.transport.abort()
-
-    def _lingered(self) -> None:
-        if not self.closed:
-            self.connection.around.counters.limits_reached["close_timeout"] += 1
-            self.abort()
-
-    def eof_received(self) -> bool:
-        """True keeps the transport open for writing."""
-        self._eof_seen = True
-        return self._linger is None and self.connection.eof_received(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-        if self._linger is not None:
-            self._linger.cancel()
-        self.data_received = _drop
-        self.connection.leg_lost(self, exc)
-
-
-def _drop(data: bytes) -> None:
-    """Bytes nobody waits for any more."""
-
-
 class Connection:
     """A client's connection and the server connection that belongs to it."""
 
@@ -234,6 +95,14 @@ class Connection:
         )
 
     @property
+    def counters(self) -> Counters:
+        return self.around.counters
+
+    @property
+    def buffer_high_water(self) -> int:
+        return self.around.buffer_high_water
+
+    @property
     def admitted(self) -> bool:
         """Whether the connection counts against max_connections."""
         return self._admitted
@@ -265,11 +134,11 @@ class Connection:
             self.server.write(data)
 
     def start_client_tls(self) -> None:
-        self.client.hold(_HOLD_CONNECTING)
+        self.client.hold(HOLD_CONNECTING)
         self._run(self._client_handshake(), "client TLS handshake")
 
     def connect(self, message: StartupMessage) -> None:
-        self.client.hold(_HOLD_CONNECTING)
+        self.client.hold(HOLD_CONNECTING)
         self._admitted = self.around.admit()
         if not self._admitted:
             self.session.refuse_too_many()
@@ -289,7 +158,7 @@ class Connection:
             if self.server is not None:
                 self.server.close()
                 self.server = None
-            self.client.hold(_HOLD_CONNECTING)
+            self.client.hold(HOLD_CONNECTING)
             self._run(self._connect(plan), "server connection")
         return moved
 
@@ -388,7 +257,7 @@ class Connection:
         if early:
             self.session.client_data(bytes(early))
         if self.session.stage is not Stage.CONNECTING:
-            leg.release(_HOLD_CONNECTING)
+            leg.release(HOLD_CONNECTING)
 
     async def _connect(self, plan: Plan) -> None:
         while (attempt := plan.current) is not None:
@@ -429,7 +298,7 @@ class Connection:
         if leg.closed:
             self.session.server_closed()
         if self.session.stage is not Stage.CONNECTING:
-            self.client.release(_HOLD_CONNECTING)
+            self.client.release(HOLD_CONNECTING)
 
     async def _cancel(self, request: CancelRequest) -> None:
         try:

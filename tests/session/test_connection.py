@@ -7,76 +7,19 @@ import socket
 import ssl
 import struct
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from devstack.postgres import PASSWORD, PostgresServer
-from proxy.wire.messages import TERMINATE_MESSAGE, frame
+from proxy.wire.messages import frame
 from tests.support.raw import RawClient
-from tests.support.running import PATIENCE, RunningProxy
+from tests.support.running import RunningProxy, connect, tcp
 from tests.support.transcript import gssenc_request, query, ssl_request, startup_message
+from tests.support.waiting import eventually, sleeping_backends
 
 pytestmark = pytest.mark.integration
-
-
-def tcp(postgres: PostgresServer, **parameters: str) -> str:
-    text = "&".join(f"{k}={v}" for k, v in {"sslmode": "disable", **parameters}.items())
-    return f"postgresql://{postgres.host}:{postgres.port}/?{text}"
-
-
-@pytest.fixture
-def proxy(postgres: PostgresServer) -> Iterator[RunningProxy]:
-    with RunningProxy(upstream=tcp(postgres)) as running:
-        yield running
-
-
-@pytest.fixture
-def tls_proxy(postgres: PostgresServer) -> Iterator[RunningProxy]:
-    pair = postgres.certificates.proxy
-    with RunningProxy(upstream=tcp(postgres), tls_cert=str(pair.cert), tls_key=str(pair.key)) as running:
-        yield running
-
-
-def eventually(condition: object) -> None:
-    """Waits until `condition()` holds; what is waited for happens in another process."""
-    assert callable(condition)
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
-
-
-def open_backends(postgres: PostgresServer, application_name: str) -> int:
-    with psycopg.connect(postgres.dsn()) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity where application_name = %s", [application_name]
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def sleeping(postgres: PostgresServer) -> int:
-    """Backends that have begun to sleep; a cancel that came sooner would have nothing to cancel."""
-    with psycopg.connect(postgres.dsn()) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def connect(proxy: RunningProxy, **parameters: object) -> psycopg.Connection[tuple[object, ...]]:
-    defaults: dict[str, object] = {
-        "host": "127.0.0.1",
-        "port": proxy.port,
-        "user": "postgres",
-        "dbname": "postgres",
-    }
-    return psycopg.connect(autocommit=True, **{**defaults, **parameters})  # type: ignore[arg-type]
 
 
 # Legs.
@@ -419,7 +362,7 @@ def test_a_canceller_that_does_not_wait_is_served(postgres: PostgresServer, prox
     with RawClient(("127.0.0.1", proxy.port)) as client:
         key = next(body for kind, body in client.login() if kind == "K")
         client.send(query("select pg_sleep(30)"))
-        eventually(lambda: sleeping(postgres) == 1)
+        eventually(lambda: sleeping_backends(postgres) == 1)
         with RawClient(("127.0.0.1", proxy.port)) as canceller:
             canceller.send(struct.pack("!ii", 8 + len(key), 80877102) + key)
         messages = client.until("Z")
@@ -452,103 +395,6 @@ def test_cancel_over_tls(postgres: PostgresServer) -> None:
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute("select pg_sleep(30)")
         canceller.join()
-
-
-# Flow control.
-
-
-def test_a_client_that_does_not_read_stops_the_server(proxy: RunningProxy) -> None:
-    with RawClient(("127.0.0.1", proxy.port)) as client:
-        client.login()
-        client.send(query("select repeat('x', 1000000) from generate_series(1, 100)"))
-
-        def held() -> int:
-            connection = next(iter(proxy.server._connections))
-            assert connection.client.transport is not None
-            return connection.client.transport.get_write_buffer_size()
-
-        eventually(lambda: held() >= proxy.settings.buffer_high_water)
-        time.sleep(0.3)  # gives a proxy without back-pressure the time to buffer the rest
-        assert held() < 4 * proxy.settings.buffer_high_water + 1_000_000
-        assert proxy.counters.limits_reached["buffer_high_water"] >= 1
-        received = sum(len(body) for kind, body in client.until("Z") if kind == "D")
-        assert received == 100 * (1_000_000 + 6)
-
-
-def test_a_server_that_does_not_read_stops_the_client_and_not_itself(proxy: RunningProxy) -> None:
-    """A pipelining client that sends everything before it reads must not deadlock with large results."""
-    count = 300
-    with RawClient(("127.0.0.1", proxy.port)) as client:
-        client.login()
-        sender = threading.Thread(
-            target=client.send, args=(query(f"select '{'y' * 20000}', repeat('x', 20000)") * count,)
-        )
-        sender.start()
-        for _ in range(count):
-            assert client.until("Z")[-1] == ("Z", b"I")
-        sender.join()
-
-
-# Ends.
-
-
-def test_terminate_in_mid_query_ends_both_legs_after_the_server(
-    postgres: PostgresServer, proxy: RunningProxy
-) -> None:
-    with psycopg.connect(postgres.dsn(), autocommit=True) as direct:
-        direct.execute("create table terminated (id int)")
-        try:
-            with RawClient(("127.0.0.1", proxy.port)) as client:
-                client.login()
-                client.send(query("insert into terminated select 1 from pg_sleep(0.3)") + TERMINATE_MESSAGE)
-                assert [kind for kind, _ in client.rest()] == ["C", "Z"]
-            assert direct.execute("select count(*) from terminated").fetchone() == (1,)
-        finally:
-            direct.execute("drop table terminated")
-
-
-def test_half_close_still_gets_its_answer(proxy: RunningProxy) -> None:
-    with RawClient(("127.0.0.1", proxy.port)) as client:
-        client.login()
-        client.send(query("select 'late' from pg_sleep(0.3)"))
-        client.socket.shutdown(socket.SHUT_WR)
-        assert [kind for kind, _ in client.rest()] == ["T", "D", "C", "Z"]
-
-
-def test_a_client_that_vanishes_takes_its_backend_along(
-    postgres: PostgresServer, proxy: RunningProxy
-) -> None:
-    client = RawClient(("127.0.0.1", proxy.port))
-    client.login(application_name="vanisher")
-    assert open_backends(postgres, "vanisher") == 1
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
-    eventually(lambda: open_backends(postgres, "vanisher") == 0)
-    eventually(lambda: proxy.counters.client_connections == 0)
-
-
-def test_a_backend_that_is_terminated_says_so(postgres: PostgresServer, proxy: RunningProxy) -> None:
-    with RawClient(("127.0.0.1", proxy.port)) as client, psycopg.connect(postgres.dsn()) as direct:
-        client.login(application_name="victim")
-        direct.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'"
-        )
-        assert client.error()["C"] == "57P01"
-        assert client.at_eof()
-
-
-def test_start_up_has_a_deadline(postgres: PostgresServer) -> None:
-    with RunningProxy(upstream=tcp(postgres), startup_timeout=0.3) as proxy:
-        with RawClient(("127.0.0.1", proxy.port)) as silent:
-            assert silent.at_eof()
-        with RawClient(("127.0.0.1", proxy.port)) as waiting:
-            waiting.send(startup_message(user="causeway_password", database="postgres"))
-            assert waiting.message()[0] == "R"
-            assert waiting.error()["C"] == "57014"
-        with connect(proxy) as connection:
-            time.sleep(0.5)  # longer than the deadline, which must not hold any more
-            assert connection.execute("select 1").fetchone() == (1,)
-        assert proxy.counters.connections_refused == {"startup_timeout": 2}
 
 
 # What comes sooner than expected.

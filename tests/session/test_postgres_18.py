@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from devstack.postgres import PostgresServer, start_postgres
-from tests.session.test_connection import eventually, sleeping
 from tests.support.raw import RawClient
 from tests.support.running import RunningProxy
 from tests.support.transcript import query, startup_message
+from tests.support.waiting import eventually, sleeping_backends
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +42,7 @@ def test_protocol_3_2_reaches_the_server_and_long_keys_the_client(
         assert len(key) == 4 + 32
         client.send(query("select pg_sleep(30)"))
         with RawClient(("127.0.0.1", proxy.port)) as canceller:
-            eventually(lambda: sleeping(server) == 1)
+            eventually(lambda: sleeping_backends(server) == 1)
             canceller.send(struct.pack("!ii", 8 + len(key), 80877102) + key)
             assert canceller.at_eof()
         assert b"C57014" in client.until("Z")[-2][1]

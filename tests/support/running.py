@@ -9,8 +9,10 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
+import psycopg
 import uvloop
 
+from devstack.postgres import PostgresServer
 from proxy.addresses import TcpAddress, UnixAddress
 from proxy.admin.counters import Counters
 from proxy.config import Settings
@@ -99,3 +101,18 @@ class RunningProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def tcp(postgres: PostgresServer, **parameters: str) -> str:
+    text = "&".join(f"{k}={v}" for k, v in {"sslmode": "disable", **parameters}.items())
+    return f"postgresql://{postgres.host}:{postgres.port}/?{text}"
+
+
+def connect(proxy: RunningProxy, **parameters: object) -> psycopg.Connection[tuple[object, ...]]:
+    defaults: dict[str, object] = {
+        "host": "127.0.0.1",
+        "port": proxy.port,
+        "user": "postgres",
+        "dbname": "postgres",
+    }
+    return psycopg.connect(autocommit=True, **{**defaults, **parameters})  # type: ignore[arg-type]
