@@ -22,7 +22,7 @@ from proxy.session.session import ClientPolicy, Stage
 from proxy.session.tls import ReloadedContext, client_facing
 from proxy.session.upstream import Connector, Keepalive, Route
 from proxy.wire.messages import fatal
-from proxy.wire.startup import TLS_HANDSHAKE_RECORD, CancelRequest
+from proxy.wire.startup import TLS_HANDSHAKE_RECORD, CancelRequest, cancel_request
 
 log = get_logger(__name__)
 
@@ -260,14 +260,37 @@ class ProxyServer:
             connection.session.drain()
         if not await self._emptied(self.settings.drain_timeout):
             self.counters.limits_reached["drain_timeout"] += 1
-            for connection in list(self._connections):
-                connection.session.shut_down()
+            await self._interrupt()
             if not await self._all_closed(self.close_timeout):
                 for connection in list(self._connections):
-                    connection.abandon()
+                    connection.session.shut_down()
+                if not await self._all_closed(self.close_timeout):
+                    for connection in list(self._connections):
+                        connection.abandon()
         for task in self._tasks:
             task.cancel()
         self.state = "stopped"
+
+    async def _interrupt(self) -> None:
+        """Cancels what is running and has each connection end with the answer.
+
+        A client that is told 57P01 may take its statement for undone, as it may with Postgres itself; so the statement
+        must not be left to finish and commit behind its back.
+        """
+        running = []
+        for connection in list(self._connections):
+            connection.session.interrupt()
+            if connection.session.stage is Stage.RELAY and connection.route and connection.key:
+                running.append(self._send_cancel(connection.route, cancel_request(connection.key)))
+        try:
+            async with asyncio.timeout(self.close_timeout):
+                failures = await asyncio.gather(*running, return_exceptions=True)
+        except TimeoutError:
+            self.counters.cancel_requests["failed"] += len(running)
+        else:
+            failed = sum(isinstance(failure, BaseException) for failure in failures)
+            self.counters.cancel_requests["failed"] += failed
+            self.counters.cancel_requests["forwarded"] += len(running) - failed
 
     async def _emptied(self, timeout: float) -> bool:
         """Waits until no connection is left; False after `timeout` seconds or when told to hurry."""

@@ -14,6 +14,7 @@ from devstack.postgres import PostgresServer
 from tests.support.raw import RawClient
 from tests.support.running import RunningProxy, connect, tcp
 from tests.support.transcript import query, startup_message
+from tests.support.waiting import eventually, sleeping_backends
 
 integration = pytest.mark.integration
 
@@ -104,20 +105,26 @@ def test_a_drain_does_not_wait_for_ever(postgres: PostgresServer) -> None:
 
 
 @integration
-def test_a_second_request_does_not_wait_at_all(postgres: PostgresServer) -> None:
-    with RunningProxy(upstream=tcp(postgres), drain_timeout=600) as proxy:
+def test_a_second_request_does_not_wait_and_what_runs_is_undone(postgres: PostgresServer) -> None:
+    with RunningProxy(upstream=tcp(postgres), drain_timeout=600) as proxy, postgres.database() as database:
         with RawClient(("127.0.0.1", proxy.port)) as client:
-            client.login()
-            client.send(query("select pg_sleep(60)"))
+            client.login(database=database)
+            client.query("create table undone (id int)")
+            client.send(query("insert into undone select 1 from pg_sleep(60)"))
+            eventually(lambda: sleeping_backends(postgres) == 1)
             drain = threading.Thread(target=proxy.drain)
             drain.start()
-            while proxy.status()["state"] != "draining":
-                time.sleep(0.01)
+            eventually(lambda: proxy.status()["state"] == "draining")
             proxy.drain(immediate=True)
+            assert client.error()["C"] == "57014"
+            assert client.message() == ("Z", b"I")
             assert client.error()["C"] == "57P01"
             client.close()
             drain.join(15)
             assert not drain.is_alive()
+        assert sleeping_backends(postgres) == 0
+        with psycopg.connect(postgres.dsn(database)) as direct:
+            assert direct.execute("select count(*) from undone").fetchone() == (0,)
 
 
 @integration

@@ -114,6 +114,11 @@ class Connection:
             if tls is not None:
                 self.session.client_secured(direct=True, alpn=tls.selected_alpn_protocol())
 
+    @property
+    def key(self) -> bytes | None:
+        """The server's BackendKeyData body, once it has come."""
+        return self._key
+
     def abandon(self) -> None:
         """Reset both legs; what is buffered is lost."""
         self.session.client_closed()

@@ -8,6 +8,7 @@ sense it stops looking, and goes on forwarding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -31,16 +32,28 @@ BACKEND_MARKS = bytes(
 BODY_CAP = 1024
 """Bytes of a message body that are kept for looking into; an ErrorResponse has its SQLSTATE well before."""
 
-_UNKNOWN_FRONTEND = bytes(k for k in range(256) if k not in messages.FRONTEND_TYPES)
-_UNKNOWN_BACKEND = bytes(k for k in range(256) if k not in messages.BACKEND_TYPES)
-_LAST_BUCKET = OWN_SHARE_BUCKETS - 1
-
 
 class RelayOwner(Protocol):
     """What a relay reports to."""
 
-    def became_idle(self) -> None:
-        """The server owes nothing and no transaction is open; only said while `Relay.report_idle` is set."""
+    def may_end(self) -> None:
+        """What `Relay.report_when` waited for has come about."""
+
+
+class ReportWhen(Enum):
+    """When a relay tells its owner that the connection may be ended."""
+
+    NEVER = 0
+    IDLE = 1
+    """The server owes nothing and no transaction is open."""
+    ANSWERED = 2
+    """The server owes nothing; an open transaction does not count."""
+
+
+_NEVER = ReportWhen.NEVER
+_UNKNOWN_FRONTEND = bytes(k for k in range(256) if k not in messages.FRONTEND_TYPES)
+_UNKNOWN_BACKEND = bytes(k for k in range(256) if k not in messages.BACKEND_TYPES)
+_LAST_BUCKET = OWN_SHARE_BUCKETS - 1
 
 
 class Relay:
@@ -54,7 +67,7 @@ class Relay:
         "_unobserved",
         "client_terminated",
         "pipeline",
-        "report_idle",
+        "report_when",
         "to_client",
         "to_server",
     )
@@ -70,8 +83,7 @@ class Relay:
         self.pipeline = Pipeline()
         self.to_client: Write = _nowhere
         self.to_server: Write = _nowhere
-        self.report_idle = False
-        """Set by a drain: tell the owner when the connection becomes idle."""
+        self.report_when = ReportWhen.NEVER
         self.client_terminated = False
         """Whether the client said Terminate."""
 
@@ -79,6 +91,17 @@ class Relay:
     def idle(self) -> bool:
         """Whether the connection could be ended here without cutting anything off."""
         return self.pipeline.idle and not self._unobserved and self._client_walk.at_boundary
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what `report_when` waits for is the case now."""
+        match self.report_when:
+            case ReportWhen.NEVER:
+                return False
+            case ReportWhen.IDLE:
+                return self.idle
+            case ReportWhen.ANSWERED:
+                return not self.pipeline.outstanding and self.reply_at_boundary
 
     @property
     def untouched(self) -> bool:
@@ -128,8 +151,8 @@ class Relay:
                         counters.new_verb(verb)
                 elif kind == messages.READY_FOR_QUERY:
                     self.pipeline.ready(body[0] if body else 0)
-                    if self.report_idle and self.idle:
-                        self._owner.became_idle()
+                    if self.report_when is not _NEVER and self.may_end:
+                        self._owner.may_end()
                 elif kind == messages.ERROR_RESPONSE:
                     self.pipeline.failed()
                     counters.errors[messages.sqlstate_of(body)[:2]] += 1

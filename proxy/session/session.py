@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from proxy.admin.counters import Counters
-from proxy.session.relay import Relay
+from proxy.session.relay import Relay, ReportWhen
 from proxy.wire import messages, sasl, startup
 from proxy.wire.messages import fatal
 from proxy.wire.startup import CancelRequest, GssEncRequest, SslRequest, StartupMessage
@@ -237,9 +237,14 @@ class Session:
             case Stage.GREETING | Stage.TLS_HANDSHAKE:
                 self._refuse("57P03", "the proxy is shutting down", reason="draining")
             case Stage.RELAY:
-                self.relay.report_idle = True
-                if self.relay.idle:
-                    self.became_idle()
+                self._end_when(ReportWhen.IDLE)
+
+    def interrupt(self) -> None:
+        """End the connection as soon as what is running has been answered; an open transaction is rolled back."""
+        if self.stage is Stage.RELAY:
+            self._end_when(ReportWhen.ANSWERED)
+        else:
+            self.shut_down()
 
     def shut_down(self) -> None:
         """End the connection now, whatever it is doing."""
@@ -253,9 +258,14 @@ class Session:
         elif self.stage is not Stage.CLOSED:
             self._close()
 
-    def became_idle(self) -> None:
+    def may_end(self) -> None:
         """The relay reports the moment a drain waits for."""
         if self.stage is Stage.RELAY:
+            self._say_goodbye()
+
+    def _end_when(self, moment: ReportWhen) -> None:
+        self.relay.report_when = moment
+        if self.relay.may_end:
             self._say_goodbye()
 
     # The greeting.

@@ -54,6 +54,11 @@ class CancelRequest:
     """Process id and secret key: the body of the BackendKeyData that the backend had sent."""
 
 
+def cancel_request(key: bytes) -> CancelRequest:
+    """The request that cancels what the backend with this BackendKeyData body is running."""
+    return CancelRequest(struct.pack("!ii", 8 + len(key), CANCEL_REQUEST) + key, key)
+
+
 @dataclass(frozen=True, slots=True)
 class StartupMessage:
     """The client's StartupMessage."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.admin.counters import Counters
-from proxy.session.relay import BODY_CAP, Relay
+from proxy.session.relay import BODY_CAP, Relay, ReportWhen
 from proxy.wire.messages import frame
 from tests.support.transcript import complete, error, query, ready
 
@@ -29,7 +29,7 @@ class Wires:
         self.relay.to_server = self.server.extend
         self.relay.pipeline.ready(ord("I"))
 
-    def became_idle(self) -> None:
+    def may_end(self) -> None:
         self.idle_reports += 1
 
 
@@ -70,10 +70,10 @@ def test_any_fragmentation_and_interleaving(places: list[int], order: object) ->
 
 def test_the_chunk_is_forwarded_before_it_is_looked_at() -> None:
     wires = Wires()
-    wires.relay.report_idle = True
+    wires.relay.report_when = ReportWhen.IDLE
     seen: list[str] = []
     wires.relay.to_client = lambda data: seen.append("forwarded")
-    wires.became_idle = lambda: seen.append("idle")  # type: ignore[method-assign]
+    wires.may_end = lambda: seen.append("idle")  # type: ignore[method-assign]
     wires.relay.from_client(query("x"))
     wires.relay.from_server(ready())
     assert seen == ["forwarded", "idle"]
@@ -84,7 +84,7 @@ def test_idle_is_reported_only_when_asked_for() -> None:
     wires.relay.from_client(query("x"))
     wires.relay.from_server(ready())
     assert wires.idle_reports == 0
-    wires.relay.report_idle = True
+    wires.relay.report_when = ReportWhen.IDLE
     wires.relay.from_client(query("x"))
     wires.relay.from_server(ready("T"))
     assert wires.idle_reports == 0
@@ -139,3 +139,13 @@ def test_terminate_is_noticed() -> None:
     wires = Wires()
     wires.relay.from_client(frame(ord("X"), b""))
     assert wires.relay.client_terminated
+
+
+def test_answered_does_not_wait_for_the_transaction() -> None:
+    wires = Wires()
+    wires.relay.report_when = ReportWhen.ANSWERED
+    wires.relay.from_client(query("x") + query("y"))
+    wires.relay.from_server(ready("T"))
+    assert wires.idle_reports == 0
+    wires.relay.from_server(ready("T"))
+    assert wires.idle_reports == 1

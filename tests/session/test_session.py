@@ -367,6 +367,25 @@ def test_a_shutdown_does_not_wait_and_does_not_cut_into_a_message() -> None:
     script.sees(row[:20]).does("finish_client", "finish_server")
 
 
+def test_an_interruption_waits_for_the_answer_and_not_for_the_transaction() -> None:
+    script = Transcript().logged_in().client(query("begin")).server(complete("BEGIN") + ready("T"))
+    script.client(query("select pg_sleep(9)"))
+    script.session.interrupt()
+    script.does()
+    script.sees(complete("BEGIN") + ready("T")).server(error("57014")).sees(error("57014")).does()
+    script.server(ready("E"))
+    assert script.client_got.startswith(ready("E"))
+    script.client_got = script.client_got[len(ready("E")) :]
+    script.sees_error("57P01", "administrator")
+    script.does("finish_client", "finish_server")
+    script = Transcript().logged_in().client(query("begin")).server(complete("BEGIN") + ready("T"))
+    script.session.interrupt()
+    script.does("finish_client", "finish_server")
+    script = Transcript().client(startup_message())
+    script.session.interrupt()
+    script.sees_error("57P01", "administrator")
+
+
 def test_terminate_is_forwarded_and_the_server_ends_it() -> None:
     script = Transcript().logged_in().client(query("select 1") + TERMINATE_MESSAGE)
     script.receives(query("select 1") + TERMINATE_MESSAGE).does()

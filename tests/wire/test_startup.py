@@ -47,6 +47,11 @@ def test_cancel_keys_of_every_length(secret: int) -> None:
     assert whole(data) == CancelRequest(data, b"\x00\x00\x00\x07" + b"k" * secret)
 
 
+def test_a_cancel_request_reads_back() -> None:
+    made = startup.cancel_request(b"\x00\x00\x00\x07abcd")
+    assert whole(made.packet) == made
+
+
 @pytest.mark.parametrize("secret", [0, 3, 257])
 def test_impossible_cancel_keys(secret: int) -> None:
     with pytest.raises(StartupPacketError, match="cancel request"):
