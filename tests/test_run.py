@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ def proxy(postgres: PostgresServer, rules: Path, request: pytest.FixtureRequest)
         rules=str(rules),
         admin="127.0.0.1:0",
         workers=request.param,
-        drain_timeout="5s",
+        drain_timeout="10m",
         max_connections=50,
     ) as running:
         yield running
@@ -155,12 +154,10 @@ def test_sigterm_drains_and_a_second_one_does_not_wait(proxy: ProxyProcess) -> N
         proxy.signal(signal.SIGTERM)
         proxy.wait_for("draining")
         assert client.query("select 1")[-1] == ("Z", b"T")
-        started = time.monotonic()
         proxy.signal(signal.SIGTERM)
         assert client.error()["C"] == "57P01"
         client.close()
-        assert proxy.wait() == 0
-        assert time.monotonic() - started < 4
+        assert proxy.wait() == 0  # long before the ten minutes that a drain may take
 
 
 def test_no_secret_and_no_parameter_reaches_the_log(postgres: PostgresServer) -> None:
