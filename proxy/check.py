@@ -17,8 +17,8 @@ from proxy.addresses import Address, TcpAddress, UnixAddress, Upstream
 from proxy.admin.client import AdminUnreachable, fetch_status
 from proxy.admin.counters import Counters
 from proxy.config import Settings
-from proxy.rules import RulesError, load_rules
 from proxy.listening import listen_tcp, listen_unix
+from proxy.rules import RulesError, load_rules
 from proxy.session.tls import client_facing
 from proxy.session.upstream import Connector, Keepalive, UpstreamError
 from proxy.wire.startup import SSL_REQUEST_PACKET

@@ -66,15 +66,13 @@ def _connections(status: Status) -> Text:
 
 
 def _problems(problems: Sequence[RuleProblem]) -> Panel:
-    lines = Text()
-    for number, problem in enumerate(problems):
+    lines = Text("The rules before them stay in force.")
+    for problem in problems:
         where = problem.file if problem.line is None else f"{problem.file}:{problem.line}:{problem.column}"
         key = f"{problem.key_path}: " if problem.key_path else ""
         hint = f" ({problem.hint})" if problem.hint else ""
-        lines.append("\n" if number else "")
-        lines.append(f"{where}: ", "bold").append(f"{key}{problem.message}{hint}")
-    title = "the rule files are rejected; the rules before them stay in force"
-    return Panel(lines, title=title, border_style="red", title_align="left")
+        lines.append(f"\n{where}: ", "bold").append(f"{key}{problem.message}{hint}")
+    return Panel(lines, title="the rule files are rejected", border_style="red", title_align="left")
 
 
 def _rules(status: Status, now: datetime) -> Text:

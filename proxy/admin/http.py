@@ -19,8 +19,8 @@ from proxy.addresses import Address, UnixAddress
 from proxy.admin.counters import Snapshot
 from proxy.admin.exposition import Source, expose
 from proxy.admin.status import Readiness, Status
-from proxy.logs import get_logger
 from proxy.listening import bound_address, listen_tcp, listen_unix
+from proxy.logs import get_logger
 
 log = get_logger(__name__)
 
