@@ -50,14 +50,14 @@ ensure_venv() {
   fi
 }
 
-# ensure_project LEVEL: the project, in editable form, with what it depends on. LEVEL is `run`, or `dev` for the
-# extras of pyproject.toml as well.
+# ensure_project LEVEL: the project, in editable form, with what it depends on and the extras of pyproject.toml
+# that LEVEL (demo or dev) needs. dev has all that demo has.
 ensure_project() {
-  local extras=""
+  local extras=demo
   [ ! -e "$venv/installed-dev" ] || return 0
-  if [ "$1" = dev ]; then extras="[dev,clients]"; elif [ -e "$venv/installed-run" ]; then return 0; fi
+  if [ "$1" = dev ]; then extras=demo,dev,clients; elif [ -e "$venv/installed-demo" ]; then return 0; fi
   step "Python packages ($1)" "Is a package index reachable? Try: $venv/bin/python -m pip download --no-deps -d /tmp pydantic" \
-    "$venv/bin/python" -m pip install --disable-pip-version-check --editable ".$extras"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --editable ".[$extras]"
   touch "$venv/installed-$1"
   extension_stamp >"$venv/extension"
 }
@@ -94,7 +94,7 @@ once() {
 python=$(find_python)
 ensure_packages "$purpose"
 ensure_venv
-case $purpose in demo) ensure_project run ;; *) ensure_project dev ;; esac
+case $purpose in demo) ensure_project demo ;; *) ensure_project dev ;; esac
 ensure_extension
 [ "$purpose" = lint ] || once databases "devstack/rootfs.py devstack/cli.py" \
   "local databases (PostgreSQL, DocumentDB; the first time about 200 MB to download)" \
