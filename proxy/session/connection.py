@@ -205,7 +205,8 @@ class Connection:
             if task is not asyncio.current_task():
                 task.cancel()
         if self.server is not None:
-            self.server.finish(self.around.close_timeout)
+            # A backend that sends a large result to nobody must notice soon, as it does where its client is gone.
+            self.server.finish(self.around.close_timeout, drop_at_most=self.around.buffer_high_water)
 
     # What the legs report.
 

@@ -121,16 +121,24 @@ class Leg(asyncio.BaseProtocol):
                 return False
         return True
 
-    def finish(self, timeout: float) -> None:
+    def finish(self, timeout: float, *, drop_at_most: int | None = None) -> None:
         """Send what is buffered, say EOF, and close once the peer has too, or after `timeout` seconds.
 
         Closing a socket with unread bytes in it resets the connection, and a reset can overtake the last error
-        message; so what still comes is read and dropped.
+        message; so what still comes is read and dropped, up to `drop_at_most` bytes.
         """
         transport = self.transport
         if transport is None or self.closed or self._linger is not None:
             return
-        self.data_received = _drop
+        dropped = 0
+
+        def drop(data: bytes) -> None:
+            nonlocal dropped
+            dropped += len(data)
+            if drop_at_most is not None and dropped > drop_at_most:
+                self.abort()
+
+        self.data_received = drop
         if not self._eof_seen and not transport.is_closing() and self.end_writing():
             transport.set_protocol(self)
             self._holds = 0

@@ -92,6 +92,16 @@ def test_a_client_that_vanishes_takes_its_backend_along(
     eventually(lambda: proxy.counters.client_connections == 0)
 
 
+def test_a_client_that_vanishes_in_mid_result_stops_its_backend_at_once(postgres: PostgresServer) -> None:
+    with RunningProxy(upstream=tcp(postgres), close_timeout=3600) as proxy:
+        client = RawClient(("127.0.0.1", proxy.port))
+        client.login(application_name="endless")
+        client.send(query("copy (select repeat('x', 500) from generate_series(1, 2000000000)) to stdout"))
+        client.receive(1_000_000)
+        client.close()
+        eventually(lambda: open_backends(postgres, "endless") == 0)
+
+
 def test_a_backend_that_is_terminated_says_so(postgres: PostgresServer, proxy: RunningProxy) -> None:
     with RawClient(("127.0.0.1", proxy.port)) as client, psycopg.connect(postgres.dsn()) as direct:
         client.login(application_name="victim")
