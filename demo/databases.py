@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
+from demo.errors import DemoError
 from devstack.choices import STORE_VARIABLE
 from devstack.document_store import DocumentStore
 from devstack.installation import find_installation
@@ -16,6 +18,7 @@ from devstack.mongod import mongod_program
 from devstack.rootfs import ensure_rootfs
 from devstack.stack import Stack
 
+_ANSWER_SECONDS = 5
 _NAMES = {"documentdb": "DocumentDB", "mongod": "MongoDB", "external": "your document store"}
 
 
@@ -45,11 +48,16 @@ async def databases() -> AsyncIterator[Stack]:
 
 
 async def describe(store: DocumentStore) -> str:
-    """Its name and version, as it answers itself. Raises pymongo.errors.PyMongoError."""
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(store.uri, serverSelectionTimeoutMS=10_000)
+    """Its name and version, as it answers itself. Raises DemoError where it does not."""
+    name = _NAMES[store.kind]
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+        store.uri, serverSelectionTimeoutMS=_ANSWER_SECONDS * 1000
+    )
     try:
         version = (await client.admin.command("buildInfo"))["version"]
+    except PyMongoError as error:
+        reason = str(error).partition(", Timeout:")[0]
+        raise DemoError(f"{name} does not answer; is {STORE_VARIABLE} set, and right? {reason}") from error
     finally:
         await client.close()
-    name = _NAMES[store.kind]
     return f"{name} (as MongoDB {version})" if store.kind == "documentdb" else f"{name} {version}"

@@ -43,15 +43,15 @@ class Edit:
 
 
 START = Edit("rules: everything in passthrough")
-MIRROR = Edit("rules: orders ask for dual_write", {"orders": "dual_write", "order_items": "dual_write"})
+MIRROR = Edit("rules: orders to dual_write", {"orders": "dual_write", "order_items": "dual_write"})
 MISTAKE = Edit(
-    "rules: a mistake is rejected",
+    "rules: a mistake, rejected",
     {"orders": "dual_write", "order_items": "dual_wirte"},
     defaults="  shadow: 5\n",
     mistakes=(5, 13),
 )
 REPAIRED = Edit(
-    "rules: mended, and more is asked",
+    "rules: mended, more asked",
     {
         "products": "dark_read",
         "orders": "dual_write",

@@ -18,7 +18,7 @@ from demo.databases import databases
 from demo.errors import DemoError
 from demo.rule_edits import Edit, changed_lines
 from demo.state import State
-from demo.view import event_line
+from demo.view import log_line
 from devstack.paths import new_instance_dir
 from devstack.stack import Stack
 from proxy.admin.status import Status
@@ -114,7 +114,7 @@ class Stage:
 
     def read_log(self) -> None:
         self.proxy.look()
-        self.state.events = [event_line(event) for event in self.proxy.events]
+        self.state.events = [log_line(event) for event in self.proxy.events]
 
     async def logged(self, event: str, since: int) -> None:
         """Until the proxy has logged this event, after the first `since` ones."""

@@ -45,6 +45,15 @@ class Expectation:
     seen: str = ""
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """Of the proxy's log."""
+
+    level: str
+    """`info`, `warning`, `error`, ..."""
+    text: str
+
+
 @dataclass
 class State:
     started: float
@@ -70,8 +79,8 @@ class State:
     """Lines (from 1) that the last edit has changed."""
     rules_rejected: bool = False
     """Whether the proxy has refused the file as it is."""
-    events: list[str] = field(default_factory=list)
-    """What the proxy has logged, a line each."""
+    events: list[LogLine] = field(default_factory=list)
+    """What the proxy has logged."""
     comparisons: list[Comparison] = field(default_factory=list)
     expectations: list[Expectation] = field(default_factory=list)
     ended: float | None = None

@@ -14,8 +14,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from demo.metrics import Reading
 from demo.side_by_side import Comparison
-from demo.state import Expectation, State, Step
+from demo.state import Expectation, LogLine, State, Step
 from proxy.admin.status import Status, TableStatus
 
 MARKS = {
@@ -27,6 +28,7 @@ MARKS = {
 }
 STORE_NOTE = "up, configured; not used by this version"
 _LOG_FRAME = frozenset({"ts", "level", "event", "logger", "pid"})
+_LEVEL_STYLES = {"warning": "yellow not bold", "error": "red not bold"}
 _BARS = "▁▂▃▄▅▆▇█"
 _TALL = 32
 """Lines from which the rule file and the proxy's log are shown as well."""
@@ -41,7 +43,7 @@ def render(state: State, now: float, width: int, height: int) -> RenderableType:
     room = height - _FIXED_LINES + 5 - max(5, tables)
     steps = _steps(visible_steps(state.steps, room), now)
     shown = min(len(state.steps), room)
-    left = max(40, min(48, width // 2))
+    left = max(39, min(54, width * 9 // 20))
     parts: list[RenderableType] = [
         _heading(state, now, width),
         *_caption(state, width),
@@ -91,12 +93,15 @@ def traffic_line(state: State, now: float) -> Text:
     return Text(f"[{now - state.started:5.1f} s]   {'; '.join(facts)}", "dim")
 
 
-def event_line(event: Mapping[str, object]) -> str:
-    """An event of the proxy's log: time of day, name, what it says."""
+def log_line(event: Mapping[str, object]) -> LogLine:
+    """An event of the proxy's log: time of day, name, what it says; of files their names only."""
+    facts = {key: value for key, value in event.items() if key not in _LOG_FRAME and value not in (None, [])}
     said = " ".join(
-        f"{key}={value}" for key, value in event.items() if key not in _LOG_FRAME and value not in (None, [])
+        f"{key}={str(value).rpartition('/')[2] if key in ('file', 'source', 'rule') else value}"
+        for key, value in facts.items()
     )
-    return f"{str(event.get('ts', ''))[11:19]} {event.get('event', '')} {said}".strip()
+    text = f"{str(event.get('ts', ''))[11:19]} {event.get('event', '')} {said}"
+    return LogLine(str(event.get("level", "")).lower(), text.strip())
 
 
 def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
@@ -104,7 +109,8 @@ def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
     parts: list[RenderableType] = []
     if with_steps:
         parts += [step_line(state, step) for step in state.steps if step.status in ("done", "failed")]
-    parts += [Text(), _figures(state)]
+    if state.last is not None:
+        parts += [Text(), _figures(state, state.last)]
     if state.comparisons:
         parts += [_comparisons(state.comparisons)]
     if state.expectations:
@@ -153,7 +159,7 @@ def _heading(state: State, now: float, width: int) -> Text:
             Text.assemble(
                 "pgbench, shop ",
                 ("─►", "dim"),
-                (f" causeway {state.proxy} ", "cyan"),
+                (f" causeway :{state.proxy.rpartition(':')[2]} ", "cyan"),
                 ("─►", "dim"),
                 f" {state.postgres}",
             )
@@ -193,7 +199,7 @@ def _steps(steps: Sequence[Step], now: float) -> Table:
 
 def _facts(state: State, width: int) -> Table:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, width=12)
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for name, value in _fact_rows(state, max(5, width - 26)):
         grid.add_row(name, value)
@@ -222,7 +228,7 @@ def _fact_rows(state: State, spark: int) -> list[tuple[str, Text]]:
     if shop is not None:
         rows.append(("shop", Text(f"{number(shop.orders)} orders, {number(shop.payments)} paid")))
         if not shop.closed and shop.p50:
-            rows.append(("", Text(f"an action p50 {duration(shop.p50)}, p99 {duration(shop.p99)}")))
+            rows.append(("", Text(f"p50 {duration(shop.p50)}, p99 {duration(shop.p99)}")))
         errors = state.application_errors
         rows.append(
             (
@@ -267,17 +273,16 @@ def _rules(state: State) -> RenderableType:
     done = last.reloads if last is not None else {}
     line = Text.assemble(
         ("rules ", "bold"),
-        (status.rules.digest or "differ between workers", "cyan"),
+        ((status.rules.digest or "differing")[:8], "cyan"),
         f"  {done.get('applied', 0):.0f} applied, {done.get('rejected', 0):.0f} rejected\n",
     )
+    if status.rules.problems:
+        line.append("The file is rejected, these stay in force:\n", "bold red")
     for problem in status.rules.problems:
         place = problem.file.rpartition("/")[2] + (
             f":{problem.line}:{problem.column}" if problem.line else ""
         )
         line.append(f"{place}: ", "bold red").append(f"{problem.key_path}: {problem.message}\n", "red")
-    if status.rules.problems:
-        line.append("The rules before it stay in force.", "bold")
-        return line
     for reason, tables in held_tables(status.tables):
         line.append("held: ", "bold yellow").append(f"{', '.join(tables)}: {reason}\n", "yellow")
     return line
@@ -317,7 +322,7 @@ def _file(state: State, room: int) -> Text:
 def _log(state: State, width: int, room: int) -> Text:
     text = Text("the proxy's log\n", "bold", no_wrap=True, overflow="ellipsis")
     for event in state.events[-(room - 1) :]:
-        line = Text(event, "dim not bold")
+        line = Text(event.text, _LEVEL_STYLES.get(event.level, "dim not bold"))
         line.truncate(width - 2, overflow="ellipsis")
         text.append_text(line).append("\n")
     text.rstrip()
@@ -332,18 +337,14 @@ def _columns(left: RenderableType, right: RenderableType, left_width: int) -> Ta
     return grid
 
 
-def _figures(state: State) -> Table:
+def _figures(state: State, last: Reading) -> Table:
     table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column()
-    last = state.last
     shop = state.shop
-    if last is not None:
-        verbs = sorted(last.statements.items(), key=lambda item: -item[1])[:4]
-        table.add_row(
-            "statements through the proxy",
-            f"{number(last.statements_total)} ({', '.join(f'{number(count)} {verb}' for verb, count in verbs)}, …)",
-        )
+    verbs = sorted(last.statements.items(), key=lambda item: -item[1])[:4]
+    most = ", ".join(f"{number(count)} {verb}" for verb, count in verbs)
+    table.add_row("statements through the proxy", f"{number(last.statements_total)} ({most}, …)")
     if state.pgbench_transactions:
         table.add_row("pgbench", f"{number(state.pgbench_transactions)} transactions")
     if shop is not None:
@@ -351,9 +352,8 @@ def _figures(state: State) -> Table:
     errors = state.application_errors
     table.add_row("application errors", Text(str(errors), "bold red" if errors else "green"))
     table.add_row("reconnects", str(shop.reconnects if shop else 0))
-    if last is not None:
-        applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
-        table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
+    applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
+    table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
     if state.store:
         table.add_row("document store", Text.assemble(f"{state.store}: ", (STORE_NOTE, "yellow")))
     return table
