@@ -96,7 +96,7 @@ def test_a_client_that_vanishes_in_mid_result_stops_its_backend_at_once(postgres
     with RunningProxy(upstream=tcp(postgres), close_timeout=3600) as proxy:
         client = RawClient(("127.0.0.1", proxy.port))
         client.login(application_name="endless")
-        client.send(query("copy (select repeat('x', 500) from generate_series(1, 2000000000)) to stdout"))
+        client.send(query("copy (select repeat('x', 500), generate_series(1, 2000000000)) to stdout"))
         client.receive(1_000_000)
         client.close()
         eventually(lambda: open_backends(postgres, "endless") == 0)
