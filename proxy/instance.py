@@ -15,7 +15,7 @@ from proxy.admin.process import read_usage
 from proxy.admin.status import ProcessReport, report
 from proxy.config import Settings
 from proxy.limit import ConnectionLimit
-from proxy.logs import get_logger
+from proxy.logs import configure, get_logger
 from proxy.reload import RuleBook, RuleWatcher
 from proxy.rules import RulesError, load_rules
 from proxy.server import AskSiblings, ProxyServer
@@ -25,6 +25,15 @@ log = get_logger(__name__)
 
 RESTART_PAUSE = 5.0
 """Seconds before a background task that failed is started again."""
+
+
+def configure_logs(settings: Settings, counters: Counters) -> None:
+    """Logs as the settings say; lines that `log_repeats` leaves out are counted."""
+
+    def left_out() -> None:
+        counters.limits_reached["log_repeats"] += 1
+
+    configure(settings.log_format, settings.log_level, repeats=settings.log_repeats, on_left_out=left_out)
 
 
 class StartError(Exception):
@@ -47,6 +56,7 @@ class Instance:
         self.index = index
         self.counters = Counters()
         self.started_at = datetime.now(UTC)
+        configure_logs(settings, self.counters)
         self._limit = limit
         self._sockets = sockets
         self._ask_siblings = ask_siblings

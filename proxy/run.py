@@ -9,10 +9,11 @@ from typing import Protocol
 
 import uvloop
 
+from proxy.admin.counters import Counters
 from proxy.admin.http import AdminServer, AdminSource
 from proxy.config import Settings, limits
-from proxy.instance import Instance, StartError
-from proxy.logs import configure, get_logger
+from proxy.instance import Instance, StartError, configure_logs
+from proxy.logs import get_logger
 from proxy.source import ProcessSource, WorkersSource
 from proxy.workers import Supervisor
 
@@ -35,7 +36,6 @@ class Runnable(Protocol):
 
 def run(settings: Settings) -> int:
     """Runs the proxy until a signal ends it; the exit code."""
-    configure(settings.log_format, settings.log_level, repeats=settings.log_repeats)
     return uvloop.run(_run(settings))
 
 
@@ -43,6 +43,7 @@ async def _run(settings: Settings) -> int:
     proxy: Instance | Supervisor
     source: AdminSource
     if settings.workers > 1:
+        configure_logs(settings, Counters())  # the supervisor's own few lines
         proxy = Supervisor(settings)
         source = WorkersSource(proxy, settings.workers)
     else:

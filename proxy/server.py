@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from proxy.addresses import Address, UnixAddress
@@ -81,6 +82,8 @@ class ProxyServer:
             tls_required=settings.tls_mode == "require",
             max_startup_packet=settings.max_startup_packet,
         )
+        # As with Postgres: there is no TLS on a Unix socket, so none can be demanded there.
+        self.unix_policy = replace(self.policy, tls_offered=False, tls_required=False)
         self.buffer_high_water = settings.buffer_high_water
         self.startup_timeout = settings.startup_timeout
         self.close_timeout = settings.close_timeout
@@ -195,7 +198,8 @@ class ProxyServer:
 
     def _serve(self, sock: socket.socket) -> None:
         self.keepalive.apply(sock)
-        connection = Connection(self)
+        local = sock.family == socket.AF_UNIX
+        connection = Connection(self, self.unix_policy if local else self.policy)
         self._connections.add(connection)
         self.counters.client_connections += 1
         self._empty.clear()
@@ -207,7 +211,11 @@ class ProxyServer:
         """Gives the accepted socket to the connection, after the handshake where the client starts with one."""
         loop = asyncio.get_running_loop()
         try:
-            if self.client_tls is not None and await self._starts_with_tls(sock):
+            if (
+                self.client_tls is not None
+                and sock.family != socket.AF_UNIX
+                and await self._starts_with_tls(sock)
+            ):
                 await loop.connect_accepted_socket(
                     lambda: connection.client,
                     sock,

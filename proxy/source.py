@@ -45,7 +45,7 @@ class WorkersSource:
         answers = await self._supervisor.ask_all("report")
         reports = [ProcessReport.model_validate(answer) for answer in answers]
         if reports:
-            self._last = combine(reports, workers=self._workers)
+            self._last = combine(reports, workers=self._workers, worker_restarts=self._supervisor.restarts)
             return self._last
         if self._last is None:
             raise RuntimeError(f"no worker has answered at {datetime.now(UTC).isoformat(timespec='seconds')}")

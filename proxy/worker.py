@@ -15,7 +15,7 @@ import uvloop
 from proxy.control import ControlServer
 from proxy.instance import Instance, StartError
 from proxy.limit import SharedLimit
-from proxy.logs import configure, get_logger
+from proxy.logs import get_logger
 from proxy.run import EXIT_FAILED, EXIT_OK, serve
 from proxy.wire.startup import MAX_CANCEL_PACKET, CancelRequest, read_packet
 from proxy.workers import Assignment, ask_siblings
@@ -32,7 +32,6 @@ def main() -> int:
 
 async def _serve(assignment: Assignment) -> int:
     settings = assignment.settings
-    configure(settings.log_format, settings.log_level, repeats=settings.log_repeats)
     instance = Instance(
         settings,
         index=assignment.index,

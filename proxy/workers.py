@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from proxy.addresses import Address, TcpAddress, UnixAddress
 from proxy.config import Settings
 from proxy.control import ControlError, ask
@@ -48,16 +46,6 @@ ANSWER_TIMEOUT = 5.0
 """Seconds a worker may take to answer the supervisor."""
 
 
-def reveal(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON can hold them, secrets included; `Settings.model_validate` reads them back."""
-    dumped = settings.model_dump(mode="json")
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            dumped[name] = value.get_secret_value()
-    return dumped
-
-
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What one worker is told, as JSON on its standard input."""
@@ -77,7 +65,7 @@ class Assignment:
         """The assignment, secrets included: never for a log or a command line."""
         return json.dumps(
             {
-                "settings": reveal(self.settings),
+                "settings": self.settings.reveal(),
                 "index": self.index,
                 "count": self.count,
                 "directory": str(self.directory),

@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
+
+# Shared machines stall: what an example takes says nothing about the code.
+settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("causeway")
+
 pytest_plugins = ["devstack.fixtures"]

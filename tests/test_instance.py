@@ -9,6 +9,7 @@ import pytest
 
 from proxy.config import Settings
 from proxy.instance import Instance, StartError
+from proxy.logs import get_logger
 
 
 def settings(**values: object) -> Settings:
@@ -33,7 +34,9 @@ async def test_an_address_in_use_keeps_it_from_starting() -> None:
 async def test_an_unusable_certificate_keeps_it_from_starting(tmp_path: Path) -> None:
     (tmp_path / "tls.crt").write_text("not a certificate")
     with pytest.raises(StartError):
-        await Instance(settings(tls_cert=str(tmp_path / "tls.crt"), tls_key=str(tmp_path / "tls.crt"))).start()
+        await Instance(
+            settings(tls_cert=str(tmp_path / "tls.crt"), tls_key=str(tmp_path / "tls.crt"))
+        ).start()
 
 
 async def test_its_report(tmp_path: Path) -> None:
@@ -67,6 +70,13 @@ async def test_reload_on_demand(tmp_path: Path) -> None:
     assert instance.report().rules.problems
     assert instance.counters.reloads["rejected"] >= 1
     await instance.drain()
+
+
+async def test_log_lines_left_out_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    instance = Instance(settings(log_repeats=2, log_format="json"))
+    for _ in range(5):
+        get_logger("proxy.test").warning("again")
+    assert instance.counters.limits_reached["log_repeats"] == 3
 
 
 async def test_a_background_task_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from devstack.postgres import PostgresServer
 from proxy.config import Settings
-from proxy.workers import Assignment, reveal
+from proxy.workers import Assignment
 from tests.support.proxy import ProxyProcess
 from tests.support.raw import RawClient
 from tests.support.transcript import startup_message
@@ -35,7 +35,7 @@ def test_settings_cross_the_pipe_with_their_secrets() -> None:
     )
     told = Assignment(settings, 1, 3, Path("/tmp/x"), 4, 5, (6, 7))
     assert Assignment.from_json(told.to_json()) == told
-    assert reveal(settings)["store"] == "mongodb://user:secret@host/"
+    assert settings.reveal()["store"] == "mongodb://user:secret@host/"
 
 
 def test_siblings_are_the_others() -> None:

@@ -35,8 +35,6 @@ class Surroundings(Protocol):
     @property
     def counters(self) -> Counters: ...
     @property
-    def policy(self) -> ClientPolicy: ...
-    @property
     def connector(self) -> Connector: ...
     @property
     def cancel_keys(self) -> CancelKeys: ...
@@ -79,9 +77,9 @@ class Connection:
         "session",
     )
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, policy: ClientPolicy) -> None:
         self.around = around
-        self.session = Session(self, around.policy, around.counters)
+        self.session = Session(self, policy, around.counters)
         self.client = Leg(self, self.session.client_data)
         self.server: Leg | None = None
         self.route: Route | None = None

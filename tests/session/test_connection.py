@@ -209,6 +209,26 @@ def test_direct_tls_without_alpn_is_refused(tls_proxy: RunningProxy) -> None:
         assert client.error()["C"] == "08P01"
 
 
+def test_a_unix_socket_has_no_tls_and_cannot_be_asked_for_it(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    pair = postgres.certificates.proxy
+    with RunningProxy(
+        upstream=tcp(postgres),
+        listen=f"127.0.0.1:0,unix:{tmp_path}/.s.PGSQL.5432",
+        tls_cert=str(pair.cert),
+        tls_key=str(pair.key),
+        tls_mode="require",
+    ) as proxy:
+        with RawClient(f"{tmp_path}/.s.PGSQL.5432") as client:
+            client.send(ssl_request())
+            assert client.receive(1) == b"N"
+            assert client.login()[-1] == ("Z", b"I")
+        with RawClient(("127.0.0.1", proxy.port)) as plain:
+            plain.send(startup_message())
+            assert plain.error()["C"] == "28000"
+
+
 def test_direct_tls_to_a_proxy_without_a_certificate_is_closed(proxy: RunningProxy) -> None:
     with RawClient(("127.0.0.1", proxy.port)) as client:
         client.send(b"\x16\x03\x01\x02\x00\x01\x00")
