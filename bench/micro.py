@@ -38,7 +38,7 @@ ROWS = message(b"D", struct.pack("!HI", 1, 100) + b"x" * 100) * 500
 
 
 class _Owner:
-    def became_idle(self) -> None:
+    def may_end(self) -> None:
         """Nobody drains here."""
 
 
