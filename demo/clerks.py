@@ -35,6 +35,16 @@ OPEN_ORDERS = 20
 """Orders a clerk remembers as not paid yet; older ones are forgotten."""
 
 
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What an action may end in, counted as errors. The third is asyncpg's when a connection breaks under it."""
+
+
 @dataclass(frozen=True)
 class Report:
     """How the shop is doing; counts since it opened."""
@@ -114,7 +124,7 @@ class Clerk:
             try:
                 async with self._pool.acquire() as connection:
                     await action(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 self._books.errors += 1
                 self._books.last_error = f"{type(error).__name__}: {error}"
             else:

@@ -7,14 +7,17 @@ log, `summary` the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from demo.metrics import Reading
+from demo.shop import TABLES
 from demo.side_by_side import Comparison
 from demo.state import Expectation, LogLine, State, Step
 from proxy.admin.status import Status, TableStatus
@@ -30,33 +33,47 @@ STORE_NOTE = "up, configured; not used by this version"
 _LOG_FRAME = frozenset({"ts", "level", "event", "logger", "pid"})
 _LEVEL_STYLES = {"warning": "yellow not bold", "error": "red not bold"}
 _BARS = "▁▂▃▄▅▆▇█"
-_TALL = 32
+_FIXED_LINES = 5
+"""Of the picture without its blocks: the heading, the caption, two rules."""
+_LEAST_REST = 6
 """Lines from which the rule file and the proxy's log are shown as well."""
-_FIXED_LINES = 10
-"""Of the picture without the steps: heading, caption, two rules, the tables."""
 
 
 def render(state: State, now: float, width: int, height: int) -> RenderableType:
     """`now` is time.monotonic()."""
-    tall = height >= _TALL
-    tables = len(state.status.tables) if state.status else 0
-    room = height - _FIXED_LINES + 5 - max(5, tables)
-    steps = _steps(visible_steps(state.steps, room), now)
-    shown = min(len(state.steps), room)
+    lower = 1 + max(len(TABLES), len(state.status.tables) if state.status else 0)
+    upper = max(1, min(len(state.steps), height - _FIXED_LINES - lower))
+    rest = height - _FIXED_LINES - lower - upper - 1
     left = max(39, min(54, width * 9 // 20))
+    steps = _steps(visible_steps(state.steps, upper), now)
     parts: list[RenderableType] = [
         _heading(state, now, width),
         *_caption(state, width),
         Rule(style="dim"),
-        _columns(steps, _facts(state, width - left), left),
+        Exactly(upper, _columns(steps, _facts(state, width - left), left)),
         Rule(style="dim"),
-        _columns(_tables(state.status), _rules(state), left + 1),
+        Exactly(lower, _columns(_tables(state.status), _rules(state), left + 1)),
     ]
-    if tall:
-        rest = height - (_FIXED_LINES - 5) - max(5, tables) - shown - 2
-        if rest >= 3:
-            parts += [Rule(style="dim"), _columns(_file(state, rest), _log(state, width - left, rest), left)]
+    if rest >= _LEAST_REST:
+        parts += [
+            Rule(style="dim"),
+            Exactly(rest, _columns(_file(state, rest), _log(state, width - left, rest), left)),
+        ]
     return Group(*parts)
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """So many lines of what is drawn: the rest is left out, what is missing is blank."""
+
+    height: int
+    drawn: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.drawn, options.update(height=None))[: self.height]
+        for line in Segment.set_shape(lines, options.max_width, self.height):
+            yield from line
+            yield Segment.line()
 
 
 def visible_steps(steps: Sequence[Step], room: int) -> Sequence[Step]:
@@ -65,7 +82,7 @@ def visible_steps(steps: Sequence[Step], room: int) -> Sequence[Step]:
     if len(steps) <= room:
         return steps
     current = max((n for n, step in enumerate(steps) if step.status not in ("waiting", "skipped")), default=0)
-    start = min(max(0, current - room + 2), len(steps) - room)
+    start = min(max(0, current - max(0, room - 2)), len(steps) - room)
     return steps[start : start + room]
 
 
@@ -277,7 +294,7 @@ def _rules(state: State) -> RenderableType:
         f"  {done.get('applied', 0):.0f} applied, {done.get('rejected', 0):.0f} rejected\n",
     )
     if status.rules.problems:
-        line.append("The file is rejected, these stay in force:\n", "bold red")
+        line.append("Rejected: the rules before it hold.\n", "bold red")
     for problem in status.rules.problems:
         place = problem.file.rpartition("/")[2] + (
             f":{problem.line}:{problem.column}" if problem.line else ""
@@ -308,7 +325,7 @@ def _file(state: State, room: int) -> Text:
     text = Text("shop.yaml\n", "bold", no_wrap=True, overflow="ellipsis")
     lines = state.rule_file.splitlines()
     for count, line in enumerate(lines, 1):
-        if count >= room and count < len(lines):
+        if count == room - 1 and count < len(lines):
             text.append(f"   … {len(lines) - count + 1} more lines", "dim")
             break
         text.append(f"{count:>4} ", "dim not bold")

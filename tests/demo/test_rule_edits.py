@@ -1,0 +1,41 @@
+"""The edits against the proxy's own reading of rule files."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from demo.rule_edits import BACK, EDITS, FILE_NAME, MIRROR, MISTAKE, START, Edit, changed_lines
+from demo.shop import TABLES
+from proxy.rules import RulesError, load_rules
+
+
+@pytest.mark.parametrize("edit", [START, *EDITS], ids=lambda edit: edit.title)
+def test_each_edit_is_as_good_as_it_says(edit: Edit, tmp_path: Path) -> None:
+    file = tmp_path / FILE_NAME
+    file.write_text(edit.text, encoding="utf-8")
+    if edit.good:
+        rules = load_rules(file)
+        assert {str(name).rpartition(".")[2]: str(rule.phase) for name, rule in rules.tables.items()} == {
+            table: edit.phases.get(table, "passthrough") for table in TABLES
+        }
+    else:
+        with pytest.raises(RulesError) as caught:
+            load_rules(file)
+        assert tuple(problem.line for problem in caught.value.problems) == edit.mistakes
+
+
+def test_every_edit_changes_the_file() -> None:
+    texts = [START.text, *(edit.text for edit in EDITS)]
+    assert all(before != after for before, after in pairwise(texts))
+    assert BACK.text == START.text
+    assert any(not edit.good for edit in EDITS)
+
+
+def test_changed_lines() -> None:
+    assert changed_lines("a\nb\nc\n", "a\nx\nc\nd\n") == {2, 4}
+    assert changed_lines("a\nb\n", "a\n") == set()
+    assert changed_lines(START.text, START.text) == set()
+    assert set(MISTAKE.mistakes) <= changed_lines(MIRROR.text, MISTAKE.text)

@@ -1,0 +1,231 @@
+"""The picture, the lines and the summary, from states alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from demo import view
+from demo.state import State, Step
+from demo.view import clock, duration, held_tables, log_line, number, render, size, sparkline, visible_steps
+from tests.demo.states import REASON, TITLES, beginning, ended, rejected, status, under_load
+
+NOW = 110.0
+
+
+def shown(what: RenderableType, width: int = 80) -> str:
+    console = Console(width=width, height=500, file=StringIO(), color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get()
+
+
+def picture(state: State, width: int, height: int) -> list[str]:
+    return [
+        line.rstrip() for line in shown(render(state, NOW, width, height), width).rstrip("\n").split("\n")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(80, 24), (80, 31), (80, 32), (100, 50), (120, 40), (200, 60), (80, 16)]
+)
+@pytest.mark.parametrize("make", [beginning, under_load, rejected, ended])
+def test_the_picture_fits_the_terminal(make: Callable[[], State], width: int, height: int) -> None:
+    lines = picture(make(), width, height)
+    assert max(cell_len(line) for line in lines) <= width
+    assert len(lines) <= height
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_the_picture_under_load(width: int, height: int) -> None:
+    text = "\n".join(picture(under_load(), width, height))
+    for title in TITLES:
+        assert title in text
+    for fact in (
+        "0:10",
+        "causeway :34567",
+        "PostgreSQL 18.1",
+        "3,000/s",
+        "28,500 in all",
+        "own share    p50 9 µs",
+        "10 clients, 10 servers",
+        "263 transactions/s",
+        "137 orders, 94 paid",
+        "p50 12.3 ms, p99 45.6 ms",
+        "0 errors, 0 reconnects",
+        "DocumentDB, not used yet",
+        "1 applied, 0 rejected",
+    ):
+        assert fact in text
+    assert "orders      dual_write     passthrough" in text
+    assert "held: orders, order_items: dual_write" in text
+
+
+def test_what_holds_a_table_is_read_in_full_on_the_smallest_terminal() -> None:
+    lines = picture(under_load(), 80, 24)
+    rules = " ".join(line[40:].strip() for line in lines[-6:])
+    assert REASON in rules
+
+
+def test_mistakes_are_shown_with_their_place_and_that_the_old_rules_hold() -> None:
+    for width, height in ((80, 24), (120, 40)):
+        text = "\n".join(picture(rejected(), width, height))
+        assert "shop.yaml:5:11" in text
+        assert "shop.yaml:13:11" in text
+        assert "Rejected: the rules before it hold." in text
+
+
+def test_a_tall_terminal_shows_the_file_and_the_log() -> None:
+    lines = picture(rejected(), 120, 40)
+    assert any("   5   shadow: 5  ◄" in line for line in lines)
+    assert any("  13     phase: dual_wirte" in line for line in lines)
+    assert any("rules_problem file=shop.yaml line=5" in line for line in lines)
+    assert not any("◄" in line for line in picture(under_load(), 120, 40))
+    assert not any("the proxy's log" in line for line in picture(rejected(), 80, 24))
+
+
+def test_a_file_longer_than_the_room_is_cut_and_says_so() -> None:
+    state = rejected()
+    state.rule_file += "".join(f"  table{n}:\n" for n in range(50))
+    assert any("more lines" in line for line in picture(state, 120, 40))
+
+
+def test_application_errors_stand_out() -> None:
+    state = under_load()
+    state.pgbench_failed = 2
+    assert "2 errors" in "\n".join(picture(state, 80, 24))
+
+
+@pytest.mark.parametrize("current", [0, 1, 5, 11, 12])
+@pytest.mark.parametrize("room", [1, 3, 8, 13, 20])
+def test_the_current_step_is_always_visible(current: int, room: int) -> None:
+    steps = [Step(title) for title in TITLES]
+    for step in steps[:current]:
+        step.status = "done"
+    steps[current].status = "running"
+    visible = visible_steps(steps, room)
+    assert steps[current] in visible
+    assert len(visible) == min(room, len(steps))
+
+
+def test_step_line() -> None:
+    state = ended()
+    state.steps[0].detail = "PostgreSQL and DocumentDB"
+    assert view.step_line(state, state.steps[0]).plain == "[ 40.0 s] ✓ databases: PostgreSQL and DocumentDB"
+    state.steps[1].status = "failed"
+    assert view.step_line(state, state.steps[1]).plain == "[ 40.0 s] ✗ proxy"
+
+
+def test_traffic_line() -> None:
+    state = under_load()
+    state.steps[5].detail = "held"
+    line = view.traffic_line(state, NOW).plain
+    assert line.startswith(
+        "[ 10.0 s]   rules: orders to dual_write: held; 3,000 statements/s; 10 connections, own share p50 "
+    )
+    assert line.endswith("; 0 application errors")
+
+
+def test_traffic_line_before_there_is_traffic() -> None:
+    state = beginning()
+    state.steps[0].status = "running"
+    assert view.traffic_line(state, NOW).plain == "[ 10.0 s]   databases"
+
+
+def test_summary_of_a_success() -> None:
+    text = shown(view.summary(ended(), NOW, with_steps=True), 120)
+    for part in (
+        "✓ the proxy drains",
+        "28,500 (19,000 SELECT, 9,500 UPDATE, …)",
+        "12,246 transactions",
+        "950 orders, 645 payments",
+        "application errors             0",
+        "reconnects                     0",
+        "1 applied, 0 rejected",
+        "DocumentDB (as MongoDB 8.0.0): up, configured; not used by this version",
+        "✓   no error at an application   none",
+        "All 1 expectations held, in 45 s.",
+    ):
+        assert part in text
+    rows = [line.split("  ") for line in text.splitlines()]
+    figures = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert ["a read by key, prepared", "100 µs", "400 µs", "160 µs", "900 µs", "60 µs"] in figures
+    assert ["an order", "4.00 ms", "9.00 ms", "3.80 ms", "12.0 ms", "-200 µs"] in figures
+    assert "✓ the proxy drains" not in shown(view.summary(ended(), NOW, with_steps=False), 120)
+
+
+def test_summary_of_a_missed_expectation() -> None:
+    state = ended()
+    state.expect("nobody has to reconnect", False, "3 reconnects")
+    text = shown(view.summary(state, NOW, with_steps=False), 120)
+    assert "✗   nobody has to reconnect      3 reconnects" in text
+    assert "1 of 2 expectations did not hold, after 45 s." in text
+
+
+def test_summary_of_a_failed_step() -> None:
+    state = ended()
+    state.steps[3].status, state.steps[3].detail = "failed", "it is closed"
+    assert "Failed after 45 s at the step “the shop opens”: it is closed" in shown(
+        view.summary(state, NOW, with_steps=False), 120
+    )
+
+
+def test_summary_of_an_interrupted_beginning() -> None:
+    state = beginning()
+    state.interrupted = True
+    text = shown(view.summary(state, NOW, with_steps=True), 120)
+    assert text.strip() == "Interrupted after 10 s; everything that was started has been stopped."
+
+
+def test_each_reason_is_told_once() -> None:
+    tables = status({"orders": "dual_write", "payments": "primary_switch"}).tables
+    assert held_tables(tables) == [(REASON, ["orders", "payments"])]
+    assert held_tables(status().tables) == []
+
+
+def test_log_line() -> None:
+    line = log_line(
+        {
+            "ts": "2026-01-01T07:39:58.123Z",
+            "level": "ERROR",
+            "event": "rules_problem",
+            "logger": "proxy.reload",
+            "pid": 12,
+            "file": "/tmp/rules/shop.yaml",
+            "line": 5,
+            "reasons": [],
+            "hint": None,
+        }
+    )
+    assert (line.level, line.text) == ("error", "07:39:58 rules_problem file=shop.yaml line=5")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0000094, "9 µs"),
+        (0.00123, "1.23 ms"),
+        (0.0123, "12.3 ms"),
+        (0.123, "123 ms"),
+        (1.5, "1.50 s"),
+        (90.0, "90.0 s"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_numbers_sizes_and_clocks() -> None:
+    assert number(1234567.8) == "1,234,568"
+    assert [size(value) for value in (12, 1200, 62_900_000, 3e9)] == ["12 B", "1.2 kB", "62.9 MB", "3.0 GB"]
+    assert [clock(value) for value in (0, 59.9, 61)] == ["0:00", "0:59", "1:01"]
+
+
+def test_sparkline() -> None:
+    assert sparkline([0, 50, 100]) == "▁▄█"
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([]) == ""
