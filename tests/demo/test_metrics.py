@@ -88,7 +88,7 @@ def test_nothing_is_between_a_scrape_and_itself() -> None:
     assert between(reading, reading) == Traffic()
 
 
-def test_the_helper_is_of_this_version() -> None:
+def test_the_status_of_the_tests_is_one_the_proxy_could_send() -> None:
     """`status` is validated by the proxy's own model, so what the demo shows is what the proxy sends."""
     assert status().started_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert Path(status().tables[0].rule.split(":")[0]).name == "shop.yaml"
