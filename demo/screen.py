@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from demo.state import State
-from demo.view import render, step_line, summary, traffic_line
+from demo.summary import summary
+from demo.view import render, step_line, traffic_line
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 5.0

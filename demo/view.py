@@ -1,7 +1,7 @@
 """What is seen of the demo: pure functions of its state.
 
 `render` makes the live picture for a terminal of 80x24 and larger, `step_line` and `traffic_line` the lines of a
-log, `summary` the end.
+log. The end is in `demo.summary`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from demo.metrics import Reading
 from demo.shop import TABLES
-from demo.side_by_side import Comparison
-from demo.state import Expectation, LogLine, State, Step
+from demo.state import LogLine, State, Step
 from proxy.admin.status import Status, TableStatus
 
 MARKS = {
@@ -29,7 +26,6 @@ MARKS = {
     "failed": ("✗", "bold red"),
     "skipped": ("-", "dim"),
 }
-STORE_NOTE = "up, configured; not used by this version"
 _LOG_FRAME = frozenset({"ts", "level", "event", "logger", "pid"})
 _LEVEL_STYLES = {"warning": "yellow not bold", "error": "red not bold"}
 _BARS = "▁▂▃▄▅▆▇█"
@@ -119,21 +115,6 @@ def log_line(event: Mapping[str, object]) -> LogLine:
     )
     text = f"{str(event.get('ts', ''))[11:19]} {event.get('event', '')} {said}"
     return LogLine(str(event.get("level", "")).lower(), text.strip())
-
-
-def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
-    """The end: what was done (`with_steps`), the figures, what was expected, the verdict."""
-    parts: list[RenderableType] = []
-    if with_steps:
-        parts += [step_line(state, step) for step in state.steps if step.status in ("done", "failed")]
-    if state.last is not None:
-        parts += [Text(), _figures(state, state.last)]
-    if state.comparisons:
-        parts += [_comparisons(state.comparisons)]
-    if state.expectations:
-        parts += [_expectations(state.expectations)]
-    parts.append(_verdict(state, now))
-    return Group(*parts)
 
 
 def number(value: float) -> str:
@@ -352,81 +333,6 @@ def _columns(left: RenderableType, right: RenderableType, left_width: int) -> Ta
     grid.add_column(ratio=1)
     grid.add_row(left, right)
     return grid
-
-
-def _figures(state: State, last: Reading) -> Table:
-    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column()
-    shop = state.shop
-    verbs = sorted(last.statements.items(), key=lambda item: -item[1])[:4]
-    most = ", ".join(f"{number(count)} {verb}" for verb, count in verbs)
-    table.add_row("statements through the proxy", f"{number(last.statements_total)} ({most}, …)")
-    if state.pgbench_transactions:
-        table.add_row("pgbench", f"{number(state.pgbench_transactions)} transactions")
-    if shop is not None:
-        table.add_row("shop", f"{number(shop.orders)} orders, {number(shop.payments)} payments")
-    errors = state.application_errors
-    table.add_row("application errors", Text(str(errors), "bold red" if errors else "green"))
-    table.add_row("reconnects", str(shop.reconnects if shop else 0))
-    applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
-    table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
-    if state.store:
-        table.add_row("document store", Text.assemble(f"{state.store}: ", (STORE_NOTE, "yellow")))
-    return table
-
-
-def _comparisons(comparisons: Sequence[Comparison]) -> Table:
-    table = Table(
-        box=box.SIMPLE,
-        pad_edge=False,
-        title="one client, in turns, loopback without TLS",
-        title_style="italic dim",
-        title_justify="left",
-    )
-    table.add_column("latency")
-    for heading in ("direct p50", "p99", "proxied p50", "p99", "added p50"):
-        table.add_column(heading, justify="right")
-    for one in comparisons:
-        added = one.proxied.p50 - one.direct.p50
-        table.add_row(
-            one.name,
-            duration(one.direct.p50),
-            duration(one.direct.p99),
-            duration(one.proxied.p50),
-            duration(one.proxied.p99),
-            duration(added) if added >= 0 else f"-{duration(-added)}",
-        )
-    return table
-
-
-def _expectations(expectations: Sequence[Expectation]) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("")
-    table.add_column("expected")
-    table.add_column("seen", overflow="fold")
-    for one in expectations:
-        mark, style = MARKS["done" if one.held else "failed"]
-        table.add_row(Text(mark, style), Text(one.name, "" if one.held else "bold red"), Text(one.seen))
-    return table
-
-
-def _verdict(state: State, now: float) -> Text:
-    seconds = (state.ended or now) - state.started
-    missed = sum(not expectation.held for expectation in state.expectations)
-    if state.success:
-        text = f"All {len(state.expectations)} expectations held, in {seconds:.0f} s."
-        return Text(text, "bold green")
-    if state.interrupted:
-        return Text(
-            f"Interrupted after {seconds:.0f} s; everything that was started has been stopped.", "bold yellow"
-        )
-    failed = state.failed_step
-    if failed is not None:
-        return Text(f"Failed after {seconds:.0f} s at the step “{failed.title}”: {failed.detail}", "bold red")
-    return Text(
-        f"{missed} of {len(state.expectations)} expectations did not hold, after {seconds:.0f} s.", "bold red"
-    )
 
 
 def _measuring(width: int) -> Console:

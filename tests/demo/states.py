@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
+
+from rich.console import Console, RenderableType
 
 from demo.clerks import Report
 from demo.metrics import Reading
@@ -173,3 +176,11 @@ def ended() -> State:
     state.expect("no error at an application", True, "none")
     state.ended = 145.0
     return state
+
+
+def shown(what: RenderableType, width: int = 80) -> str:
+    """As text, without colours."""
+    console = Console(width=width, height=500, file=StringIO(), color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get()

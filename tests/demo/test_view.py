@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import StringIO
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
 
 from demo import view
 from demo.state import State, Step
 from demo.view import clock, duration, held_tables, log_line, number, render, size, sparkline, visible_steps
-from tests.demo.states import REASON, TITLES, beginning, ended, rejected, status, under_load
+from tests.demo.states import REASON, TITLES, beginning, ended, rejected, shown, status, under_load
 
 NOW = 110.0
-
-
-def shown(what: RenderableType, width: int = 80) -> str:
-    console = Console(width=width, height=500, file=StringIO(), color_system=None, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(what)
-    return capture.get()
 
 
 def picture(state: State, width: int, height: int) -> list[str]:
@@ -134,51 +125,6 @@ def test_traffic_line_before_there_is_traffic() -> None:
     state = beginning()
     state.steps[0].status = "running"
     assert view.traffic_line(state, NOW).plain == "[ 10.0 s]   databases"
-
-
-def test_summary_of_a_success() -> None:
-    text = shown(view.summary(ended(), NOW, with_steps=True), 120)
-    for part in (
-        "✓ the proxy drains",
-        "28,500 (19,000 SELECT, 9,500 UPDATE, …)",
-        "12,246 transactions",
-        "950 orders, 645 payments",
-        "application errors             0",
-        "reconnects                     0",
-        "1 applied, 0 rejected",
-        "DocumentDB (as MongoDB 8.0.0): up, configured; not used by this version",
-        "✓   no error at an application   none",
-        "All 1 expectations held, in 45 s.",
-    ):
-        assert part in text
-    rows = [line.split("  ") for line in text.splitlines()]
-    figures = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert ["a read by key, prepared", "100 µs", "400 µs", "160 µs", "900 µs", "60 µs"] in figures
-    assert ["an order", "4.00 ms", "9.00 ms", "3.80 ms", "12.0 ms", "-200 µs"] in figures
-    assert "✓ the proxy drains" not in shown(view.summary(ended(), NOW, with_steps=False), 120)
-
-
-def test_summary_of_a_missed_expectation() -> None:
-    state = ended()
-    state.expect("nobody has to reconnect", False, "3 reconnects")
-    text = shown(view.summary(state, NOW, with_steps=False), 120)
-    assert "✗   nobody has to reconnect      3 reconnects" in text
-    assert "1 of 2 expectations did not hold, after 45 s." in text
-
-
-def test_summary_of_a_failed_step() -> None:
-    state = ended()
-    state.steps[3].status, state.steps[3].detail = "failed", "it is closed"
-    assert "Failed after 45 s at the step “the shop opens”: it is closed" in shown(
-        view.summary(state, NOW, with_steps=False), 120
-    )
-
-
-def test_summary_of_an_interrupted_beginning() -> None:
-    state = beginning()
-    state.interrupted = True
-    text = shown(view.summary(state, NOW, with_steps=True), 120)
-    assert text.strip() == "Interrupted after 10 s; everything that was started has been stopped."
 
 
 def test_each_reason_is_told_once() -> None:

@@ -1,0 +1,107 @@
+"""The end of the demo: what was done, the figures, what was expected, the verdict. Pure functions of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from demo.metrics import Reading
+from demo.side_by_side import Comparison
+from demo.state import Expectation, State
+from demo.view import MARKS, duration, number, step_line
+
+STORE_NOTE = "up, configured; not used by this version"
+
+
+def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
+    """The end: what was done (`with_steps`), the figures, what was expected, the verdict."""
+    parts: list[RenderableType] = []
+    if with_steps:
+        parts += [step_line(state, step) for step in state.steps if step.status in ("done", "failed")]
+    if state.last is not None:
+        parts += [Text(), _figures(state, state.last)]
+    if state.comparisons:
+        parts += [_comparisons(state.comparisons)]
+    if state.expectations:
+        parts += [_expectations(state.expectations)]
+    parts.append(_verdict(state, now))
+    return Group(*parts)
+
+
+def _figures(state: State, last: Reading) -> Table:
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    shop = state.shop
+    verbs = sorted(last.statements.items(), key=lambda item: -item[1])[:4]
+    most = ", ".join(f"{number(count)} {verb}" for verb, count in verbs)
+    table.add_row("statements through the proxy", f"{number(last.statements_total)} ({most}, …)")
+    if state.pgbench_transactions:
+        table.add_row("pgbench", f"{number(state.pgbench_transactions)} transactions")
+    if shop is not None:
+        table.add_row("shop", f"{number(shop.orders)} orders, {number(shop.payments)} payments")
+    errors = state.application_errors
+    table.add_row("application errors", Text(str(errors), "bold red" if errors else "green"))
+    table.add_row("reconnects", str(shop.reconnects if shop else 0))
+    applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
+    table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
+    if state.store:
+        table.add_row("document store", Text.assemble(f"{state.store}: ", (STORE_NOTE, "yellow")))
+    return table
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        title="one client, in turns, loopback without TLS",
+        title_style="italic dim",
+        title_justify="left",
+    )
+    table.add_column("latency")
+    for heading in ("direct p50", "p99", "proxied p50", "p99", "added p50"):
+        table.add_column(heading, justify="right")
+    for one in comparisons:
+        added = one.proxied.p50 - one.direct.p50
+        table.add_row(
+            one.name,
+            duration(one.direct.p50),
+            duration(one.direct.p99),
+            duration(one.proxied.p50),
+            duration(one.proxied.p99),
+            duration(added) if added >= 0 else f"-{duration(-added)}",
+        )
+    return table
+
+
+def _expectations(expectations: Sequence[Expectation]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("")
+    table.add_column("expected")
+    table.add_column("seen", overflow="fold")
+    for one in expectations:
+        mark, style = MARKS["done" if one.held else "failed"]
+        table.add_row(Text(mark, style), Text(one.name, "" if one.held else "bold red"), Text(one.seen))
+    return table
+
+
+def _verdict(state: State, now: float) -> Text:
+    seconds = (state.ended or now) - state.started
+    missed = sum(not expectation.held for expectation in state.expectations)
+    if state.success:
+        text = f"All {len(state.expectations)} expectations held, in {seconds:.0f} s."
+        return Text(text, "bold green")
+    if state.interrupted:
+        return Text(
+            f"Interrupted after {seconds:.0f} s; everything that was started has been stopped.", "bold yellow"
+        )
+    failed = state.failed_step
+    if failed is not None:
+        return Text(f"Failed after {seconds:.0f} s at the step “{failed.title}”: {failed.detail}", "bold red")
+    return Text(
+        f"{missed} of {len(state.expectations)} expectations did not hold, after {seconds:.0f} s.", "bold red"
+    )
