@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-OWN_SHARE_BUCKETS = 40
+OWN_SHARE_BUCKETS = 64
 """Buckets of the own-share histogram; bucket *i* holds durations below 2**i nanoseconds and not below 2**(i-1)."""
 
 MAX_VERBS = 128

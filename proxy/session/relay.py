@@ -12,7 +12,7 @@ from enum import Enum
 from time import perf_counter_ns
 from typing import Protocol
 
-from proxy.admin.counters import OWN_SHARE_BUCKETS, Counters
+from proxy.admin.counters import Counters
 from proxy.session.pipeline import FRONTEND_MARKS, Pipeline
 from proxy.wire import messages
 from proxy.wire.framing import HeaderWalk
@@ -53,7 +53,6 @@ class ReportWhen(Enum):
 _NEVER = ReportWhen.NEVER
 _UNKNOWN_FRONTEND = bytes(k for k in range(256) if k not in messages.FRONTEND_TYPES)
 _UNKNOWN_BACKEND = bytes(k for k in range(256) if k not in messages.BACKEND_TYPES)
-_LAST_BUCKET = OWN_SHARE_BUCKETS - 1
 
 
 class Relay:
@@ -133,7 +132,7 @@ class Relay:
         counters.bytes_from_client += len(data)
         spent = perf_counter_ns() - started
         counters.own_share_sum += spent
-        counters.own_share[min(spent.bit_length(), _LAST_BUCKET)] += 1
+        counters.own_share[spent.bit_length()] += 1
 
     def from_server(self, data: bytes) -> None:
         """Bytes of the server, in the order they came."""
@@ -165,7 +164,7 @@ class Relay:
         counters.bytes_from_server += len(data)
         spent = perf_counter_ns() - started
         counters.own_share_sum += spent
-        counters.own_share[min(spent.bit_length(), _LAST_BUCKET)] += 1
+        counters.own_share[spent.bit_length()] += 1
 
     def _stop_observing(self, reason: str) -> None:
         """The stream is not what it should be: forward from here on without a conclusion drawn from it."""
