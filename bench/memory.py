@@ -92,8 +92,9 @@ def run(postgres: PostgresServer, pgbench: Pgbench, plan: Plan, progress: Progre
         with opener(postgres) as contender:
             idle[name] = measure_idle(contender, database, plan.idle_connections, progress)
     for name, copy in COPIES.items():
-        progress.step(f"memory: {name}, {DIRECT}")
-        copies[name][DIRECT] = measure_copy(contenders.direct(postgres), database, copy, plan.copy_bytes)
+        if name not in PAUSED:
+            progress.step(f"memory: {name}, {DIRECT}")
+            copies[name][DIRECT] = measure_copy(contenders.direct(postgres), database, copy, plan.copy_bytes)
         for contender_name, opener in openers.items():
             progress.step(f"memory: {name}, {contender_name}")
             with opener(postgres) as contender:
@@ -185,6 +186,9 @@ COPIES: Mapping[str, Callable[[Client, int], int]] = {
     "COPY FROM STDIN": copy_in,
     "COPY FROM STDIN, slow server": copy_in_slowly,
 }
+
+PAUSED = frozenset({"COPY TO STDOUT, slow reader", "COPY FROM STDIN, slow server"})
+"""Their speed is that of the pauses, and not worth a comparison with the direct connection."""
 
 
 def measure_copy(contender: Contender, database: str, copy: Callable[[Client, int], int], size: int) -> Copy:

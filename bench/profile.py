@@ -113,7 +113,11 @@ def text(found: Findings) -> str:
             "reads, writes and waiting for work included:",
             table(
                 ["function", "share"],
-                [[name, _percent(share)] for name, share in list(found.functions.items())[:_FUNCTIONS_SHOWN]],
+                [
+                    [name, _percent(share)]
+                    for name, share in list(found.functions.items())[:_FUNCTIONS_SHOWN]
+                    if share >= _LEAST_SHOWN
+                ],
             ),
         ]
     if found.calls:
