@@ -20,7 +20,7 @@ from proxy.run import EXIT_FAILED, EXIT_OK, serve
 from proxy.wire.startup import MAX_CANCEL_PACKET, CancelRequest, read_packet
 from proxy.workers import Assignment, ask_siblings
 
-log = get_logger(__name__)
+log = get_logger("proxy.worker")
 
 
 def main() -> int:
