@@ -65,15 +65,15 @@ ensure_project() {
 # What the compiled header walk was made from, and whether there is one.
 extension_stamp() {
   local built=pure
-  ! compgen -G 'proxy/wire/_framing.*.so' >/dev/null || built=compiled
+  ! { compgen -G 'proxy/wire/_framing.*.so' && compgen -G 'proxy/session/_relay.*.so'; } >/dev/null || built=compiled
   command -v "${CC:-cc}" >/dev/null || [ "$built" = compiled ] || built=no-compiler
-  echo "$(contents setup.py proxy/wire/*.c) $built"
+  echo "$(contents setup.py proxy/*/*.[ch]) $built"
 }
 
 # The optional C extension, in place: anew when its source changed, was cleaned away, or a compiler has come.
 ensure_extension() {
   [ "$(extension_stamp)" != "$(cat "$venv/extension" 2>/dev/null)" ] || return 0
-  rm -f proxy/wire/_framing.*.so
+  rm -f proxy/wire/_framing.*.so proxy/session/_relay.*.so
   step "compiled header walk (optional)" "The pure Python version is used without it: make CC=false" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --editable .
   extension_stamp >"$venv/extension"

@@ -74,7 +74,10 @@ def test_the_tls_mode_follows_from_the_files(values: dict[str, str], mode: str) 
         ({"tls_cert": "c"}, "belong together"),
         ({"tls_key": "k"}, "belong together"),
         ({"tls_client_ca": "a"}, "needs tls_cert"),
-        ({"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a", "tls_mode": "allow"}, "set tls_mode=require"),
+        (
+            {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a", "tls_mode": "allow"},
+            "set tls_mode=require",
+        ),
         ({"listen": "a:1,a:1"}, "a:1 stands twice"),
         ({"listen": "db:5432"}, "both the upstream and a listening address"),
         ({"listen": "a:1", "admin": "a:1"}, "both the admin and a listening address"),

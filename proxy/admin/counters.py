@@ -6,12 +6,16 @@ process border, `merge` adds the snapshots of several workers, `proxy.admin.expo
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 OWN_SHARE_BUCKETS = 64
 """Buckets of the own-share histogram; bucket *i* holds durations below 2**i nanoseconds and not below 2**(i-1)."""
+
+BYTES_FROM_CLIENT, BYTES_FROM_SERVER, OWN_SHARE_SUM, OWN_SHARE = range(4)
+"""Places in `Counters.path`; the buckets of the own-share histogram are the last."""
 
 MAX_VERBS = 128
 """Different verbs counted apart; PostgreSQL has about seventy."""
@@ -24,8 +28,6 @@ class Counters:
 
     __slots__ = (
         "background_failures",
-        "bytes_from_client",
-        "bytes_from_server",
         "cancel_requests",
         "client_connections",
         "connections_refused",
@@ -34,8 +36,7 @@ class Counters:
         "limits_reached",
         "loop_lag_max",
         "loop_lag_seconds",
-        "own_share",
-        "own_share_sum",
+        "path",
         "reloads",
         "server_connect_failures",
         "server_connections",
@@ -54,16 +55,12 @@ class Counters:
         """Server connections open now."""
         self.connections_refused: defaultdict[str, int] = defaultdict(int)
         """By reason: `max_connections`, `draining`, `protocol`, `startup_timeout`, `tls`, `upstream`."""
-        self.bytes_from_client = 0
-        self.bytes_from_server = 0
+        self.path = array("Q", bytes(8 * (OWN_SHARE + OWN_SHARE_BUCKETS)))
+        """What every chunk adds to, at the places BYTES_FROM_CLIENT and so on; never resized."""
         self.statements: dict[bytes, int] = {}
         """Completed statements by the verb of their command tag (`SELECT`, `INSERT`, `COPY`, ...), as sent."""
         self.errors: defaultdict[str, int] = defaultdict(int)
         """ErrorResponses that reached clients, by SQLSTATE class (first two characters)."""
-        self.own_share = [0] * OWN_SHARE_BUCKETS
-        """Time between receiving a chunk and having handed it on and observed it: log2 histogram."""
-        self.own_share_sum = 0
-        """Sum of the same, nanoseconds."""
         self.cancel_requests: defaultdict[str, int] = defaultdict(int)
         """By result: `forwarded`, `unknown`, `failed`."""
         self.server_connect_failures: defaultdict[str, int] = defaultdict(int)
@@ -85,6 +82,36 @@ class Counters:
         self.loop_lag_max = 0.0
         """The largest such lateness since the start."""
 
+    @property
+    def bytes_from_client(self) -> int:
+        return self.path[BYTES_FROM_CLIENT]
+
+    @bytes_from_client.setter
+    def bytes_from_client(self, value: int) -> None:
+        self.path[BYTES_FROM_CLIENT] = value
+
+    @property
+    def bytes_from_server(self) -> int:
+        return self.path[BYTES_FROM_SERVER]
+
+    @bytes_from_server.setter
+    def bytes_from_server(self, value: int) -> None:
+        self.path[BYTES_FROM_SERVER] = value
+
+    @property
+    def own_share(self) -> memoryview:
+        """Time between receiving a chunk and having handed it on and observed it: log2 histogram."""
+        return memoryview(self.path)[OWN_SHARE:]
+
+    @property
+    def own_share_sum(self) -> int:
+        """Sum of the same, nanoseconds."""
+        return self.path[OWN_SHARE_SUM]
+
+    @own_share_sum.setter
+    def own_share_sum(self, value: int) -> None:
+        self.path[OWN_SHARE_SUM] = value
+
     def new_verb(self, verb: bytes) -> None:
         """Counts a statement whose verb was not met before; past MAX_VERBS it is counted as `OTHER`."""
         if len(self.statements) >= MAX_VERBS:
@@ -95,12 +122,16 @@ class Counters:
         """A JSON-able copy."""
         out: Snapshot = {}
         for name in self.__slots__:
+            if name == "path":
+                continue
             value = getattr(self, name)
             if isinstance(value, dict):
                 value = dict(value)
             elif isinstance(value, list):
                 value = list(value)
             out[name] = value
+        out["bytes_from_client"], out["bytes_from_server"] = self.bytes_from_client, self.bytes_from_server
+        out["own_share"], out["own_share_sum"] = self.own_share.tolist(), self.own_share_sum
         out["statements"] = {
             verb.rstrip(b"\x00").decode("ascii", "replace"): n for verb, n in self.statements.items()
         }

@@ -7,7 +7,9 @@ itself ends with one. The exception is COPY FROM STDIN: while the server reads c
 
 from __future__ import annotations
 
+import os
 from collections import deque
+from typing import TYPE_CHECKING
 
 from proxy.wire import messages
 
@@ -25,7 +27,7 @@ FRONTEND_MARKS = bytes(
 _COPY_ENDS = frozenset((messages.COPY_DONE, messages.COPY_FAIL))
 
 
-class Pipeline:
+class PyPipeline:
     """The outstanding requests of one connection, in order."""
 
     __slots__ = ("_copying", "_pending", "status", "surplus")
@@ -95,3 +97,14 @@ class Pipeline:
             answered = pending.popleft() not in _COPY_ENDS or answered
         if not answered:
             self.surplus += 1
+
+
+if TYPE_CHECKING:
+    Pipeline = PyPipeline
+else:
+    try:
+        if os.environ.get("CAUSEWAY_PURE_PYTHON") == "1":
+            raise ImportError("CAUSEWAY_PURE_PYTHON=1")
+        from proxy.session._relay import Pipeline
+    except ImportError:
+        Pipeline = PyPipeline

@@ -7,12 +7,20 @@ sense it stops looking, and goes on forwarding.
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections.abc import Callable
 from enum import Enum
 from time import perf_counter_ns
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from proxy.admin.counters import Counters
+from proxy.admin.counters import (
+    BYTES_FROM_CLIENT,
+    BYTES_FROM_SERVER,
+    OWN_SHARE,
+    OWN_SHARE_SUM,
+    Counters,
+)
 from proxy.session.pipeline import FRONTEND_MARKS, Pipeline
 from proxy.wire import messages
 from proxy.wire.framing import HeaderWalk
@@ -32,6 +40,9 @@ BACKEND_MARKS = bytes(
 BODY_CAP = 1024
 """Bytes of a message body that are kept for looking into; an ErrorResponse has its SQLSTATE well before."""
 
+_UNKNOWN_FRONTEND = bytes(k for k in range(256) if k not in messages.FRONTEND_TYPES)
+_UNKNOWN_BACKEND = bytes(k for k in range(256) if k not in messages.BACKEND_TYPES)
+
 
 class RelayOwner(Protocol):
     """What a relay reports to."""
@@ -50,57 +61,49 @@ class ReportWhen(Enum):
     """The server owes nothing; an open transaction does not count."""
 
 
-_NEVER = ReportWhen.NEVER
-_UNKNOWN_FRONTEND = bytes(k for k in range(256) if k not in messages.FRONTEND_TYPES)
-_UNKNOWN_BACKEND = bytes(k for k in range(256) if k not in messages.BACKEND_TYPES)
-
-
-class Relay:
-    """Both directions of one connection."""
+class PyRelayCore:
+    """What happens with every chunk; its compiled twin is in `_relay.c`. What is rare is left to `Relay`."""
 
     __slots__ = (
         "_client_walk",
-        "_counters",
-        "_owner",
+        "_path",
         "_server_walk",
-        "_unobserved",
+        "_statements",
         "client_terminated",
         "pipeline",
-        "report_when",
+        "report_ready",
         "to_client",
         "to_server",
+        "unobserved",
     )
 
-    def __init__(self, owner: RelayOwner, counters: Counters) -> None:
-        self._owner = owner
-        self._counters = counters
-        self._client_walk = HeaderWalk(
-            FRONTEND_MARKS + bytes([messages.TERMINATE]) + _UNKNOWN_FRONTEND, b"", 0
-        )
-        self._server_walk = HeaderWalk(_UNKNOWN_BACKEND, BACKEND_MARKS, BODY_CAP)
-        self._unobserved = False
+    def __init__(
+        self,
+        client_types: bytes,
+        server_types: bytes,
+        server_bodies: bytes,
+        cap: int,
+        statements: dict[bytes, int],
+        path: array[int],
+    ) -> None:
+        self._client_walk = HeaderWalk(client_types, b"", 0)
+        self._server_walk = HeaderWalk(server_types, server_bodies, cap)
+        self._statements = statements
+        self._path = path
         self.pipeline = Pipeline()
-        self.to_client: Write = _nowhere
-        self.to_server: Write = _nowhere
-        self.report_when = ReportWhen.NEVER
+        self.to_client: Write = nowhere
+        self.to_server: Write = nowhere
+        self.report_ready = False
+        """Whether each ReadyForQuery is reported; only while a drain waits for one."""
         self.client_terminated = False
         """Whether the client said Terminate."""
+        self.unobserved = False
+        """Whether a stream stopped making sense."""
 
     @property
     def idle(self) -> bool:
         """Whether the connection could be ended here without cutting anything off."""
-        return self.pipeline.idle and not self._unobserved and self._client_walk.at_boundary
-
-    @property
-    def may_end(self) -> bool:
-        """Whether what `report_when` waits for is the case now."""
-        match self.report_when:
-            case ReportWhen.NEVER:
-                return False
-            case ReportWhen.IDLE:
-                return self.idle
-            case ReportWhen.ANSWERED:
-                return not self.pipeline.outstanding and self.reply_at_boundary
+        return self.pipeline.idle and not self.unobserved and self._client_walk.at_boundary
 
     @property
     def untouched(self) -> bool:
@@ -116,62 +119,130 @@ class Relay:
         """Bytes of the client, in the order they came."""
         started = perf_counter_ns()
         self.to_server(data)
-        found = self._client_walk.feed(data)
-        if found is not None:
-            sent = self.pipeline.sent
-            for kind, _ in found:
-                if kind == messages.TERMINATE:
-                    self.client_terminated = True
-                elif kind in messages.FRONTEND_TYPES:
-                    sent(kind)
-                else:
-                    self._stop_observing("unknown_frontend_message")
-        elif self._client_walk.broken:
+        for kind, _ in self._client_walk.feed(data) or ():
+            if kind == messages.TERMINATE:
+                self.client_terminated = True
+            elif kind in messages.FRONTEND_TYPES:
+                self.pipeline.sent(kind)
+            else:
+                self._stop_observing("unknown_frontend_message")
+        if self._client_walk.broken:
             self._stop_observing("invalid_frontend_length")
-        counters = self._counters
-        counters.bytes_from_client += len(data)
-        spent = perf_counter_ns() - started
-        counters.own_share_sum += spent
-        counters.own_share[spent.bit_length()] += 1
+        self._count(BYTES_FROM_CLIENT, len(data), started)
 
     def from_server(self, data: bytes) -> None:
         """Bytes of the server, in the order they came."""
         started = perf_counter_ns()
         self.to_client(data)
-        found = self._server_walk.feed(data)
-        counters = self._counters
-        if found is not None:
-            for kind, body in found:
-                if kind == messages.COMMAND_COMPLETE:
-                    verb = body.partition(b" ")[0]
-                    try:
-                        counters.statements[verb] += 1
-                    except KeyError:
-                        counters.new_verb(verb)
-                elif kind == messages.READY_FOR_QUERY:
-                    self.pipeline.ready(body[0] if body else 0)
-                    if self.report_when is not _NEVER and self.may_end:
-                        self._owner.may_end()
-                elif kind == messages.ERROR_RESPONSE:
-                    self.pipeline.failed()
-                    counters.errors[messages.sqlstate_of(body)[:2]] += 1
-                elif kind == messages.COPY_IN_RESPONSE:
-                    self.pipeline.copy_in()
+        for kind, body in self._server_walk.feed(data) or ():
+            if kind == messages.COMMAND_COMPLETE:
+                verb = body.partition(b" ")[0]
+                if verb in self._statements:
+                    self._statements[verb] += 1
                 else:
-                    self._stop_observing("unknown_backend_message")
-        elif self._server_walk.broken:
+                    self._new_verb(verb)
+            elif kind == messages.READY_FOR_QUERY:
+                self.pipeline.ready(body[0] if body else 0)
+                if self.report_ready:
+                    self._server_ready()
+            elif kind == messages.ERROR_RESPONSE:
+                self.pipeline.failed()
+                self._server_error(body)
+            elif kind == messages.COPY_IN_RESPONSE:
+                self.pipeline.copy_in()
+            else:
+                self._stop_observing("unknown_backend_message")
+        if self._server_walk.broken:
             self._stop_observing("invalid_backend_length")
-        counters.bytes_from_server += len(data)
+        self._count(BYTES_FROM_SERVER, len(data), started)
+
+    def _count(self, place: int, size: int, started: int) -> None:
+        path = self._path
+        path[place] += size
         spent = perf_counter_ns() - started
-        counters.own_share_sum += spent
-        counters.own_share[spent.bit_length()] += 1
+        path[OWN_SHARE_SUM] += spent
+        path[OWN_SHARE + spent.bit_length()] += 1
+
+    def _stop_observing(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def _new_verb(self, verb: bytes) -> None:
+        raise NotImplementedError
+
+    def _server_error(self, body: bytes) -> None:
+        raise NotImplementedError
+
+    def _server_ready(self) -> None:
+        raise NotImplementedError
+
+
+def nowhere(data: bytes) -> None:
+    """The writer of a relay that has none yet."""
+    raise RuntimeError("the relay was fed before its writers were set")
+
+
+if TYPE_CHECKING:
+    RelayCore = PyRelayCore
+else:
+    try:
+        if os.environ.get("CAUSEWAY_PURE_PYTHON") == "1":
+            raise ImportError("CAUSEWAY_PURE_PYTHON=1")
+        from proxy.session._relay import RelayCore
+    except ImportError:
+        RelayCore = PyRelayCore
+
+
+class Relay(RelayCore):
+    """Both directions of one connection."""
+
+    __slots__ = ("_counters", "_owner", "_report_when")
+
+    def __init__(self, owner: RelayOwner, counters: Counters) -> None:
+        super().__init__(
+            FRONTEND_MARKS + bytes([messages.TERMINATE]) + _UNKNOWN_FRONTEND,
+            _UNKNOWN_BACKEND,
+            BACKEND_MARKS,
+            BODY_CAP,
+            counters.statements,
+            counters.path,
+        )
+        self.to_client = self.to_server = nowhere
+        self._owner = owner
+        self._counters = counters
+        self._report_when = ReportWhen.NEVER
+
+    @property
+    def report_when(self) -> ReportWhen:
+        return self._report_when
+
+    @report_when.setter
+    def report_when(self, moment: ReportWhen) -> None:
+        self._report_when = moment
+        self.report_ready = moment is not ReportWhen.NEVER
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what `report_when` waits for is the case now."""
+        match self.report_when:
+            case ReportWhen.NEVER:
+                return False
+            case ReportWhen.IDLE:
+                return self.idle
+            case ReportWhen.ANSWERED:
+                return not self.pipeline.outstanding and self.reply_at_boundary
 
     def _stop_observing(self, reason: str) -> None:
         """The stream is not what it should be: forward from here on without a conclusion drawn from it."""
-        if not self._unobserved:
-            self._unobserved = True
+        if not self.unobserved:
+            self.unobserved = True
             self._counters.streams_unobserved[reason] += 1
 
+    def _new_verb(self, verb: bytes) -> None:
+        self._counters.new_verb(verb)
 
-def _nowhere(data: bytes) -> None:
-    raise RuntimeError("the relay was fed before its writers were set")
+    def _server_error(self, body: bytes) -> None:
+        self._counters.errors[messages.sqlstate_of(body)[:2]] += 1
+
+    def _server_ready(self) -> None:
+        if self.may_end:
+            self._owner.may_end()
