@@ -37,7 +37,10 @@ class Outcome:
 
 
 def parse(output: str) -> Outcome:
-    """Raises BenchError where transactions failed or the report is not one."""
+    """Raises BenchError where transactions failed or the report is not one.
+
+    No transaction at all is an outcome: the machine stood still, and pgbench then prints no rate.
+    """
     done = re.search(r"^number of transactions actually processed: (\d+)", output, flags=re.MULTILINE)
     tps = re.search(
         r"^tps = ([\d.]+) \((?:without initial connection time|excluding connections establishing)\)",
@@ -45,6 +48,8 @@ def parse(output: str) -> Outcome:
         flags=re.MULTILINE,
     )
     failed = re.search(r"^number of failed transactions: (\d+)", output, flags=re.MULTILINE)
+    if done is not None and not int(done[1]) and not (failed and int(failed[1])):
+        return Outcome(0, 0.0)
     if done is None or tps is None or (failed and int(failed[1])):
         raise BenchError(f"not the report of a clean run of pgbench:\n{output.strip()}")
     return Outcome(int(done[1]), float(tps[1]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import contenders
 from bench.contenders import CAUSEWAY, CAUSEWAY_PURE, CAUSEWAY_TWO, DIRECT, PGBOUNCER, Contender
+from bench.errors import BenchError
 from bench.figures import Spread, ratios, spread, turns
 from bench.pgbench import Load, Pgbench
 from bench.plan import Plan
@@ -27,6 +28,9 @@ LOADS = tuple(
     for protocol in ("simple", "prepared")
     for clients in (1, 8)
 )
+
+STANDSTILLS = 5
+"""Runs without one transaction after which the fault is not the machine's."""
 
 VARIANT_LOADS = tuple(load for load in LOADS if load.clients == 8)
 """One connection has no use for two workers, and what the pure walk costs shows best under load."""
@@ -73,11 +77,18 @@ def run(postgres: PostgresServer, pgbench: Pgbench, plan: Plan, progress: Progre
 
 
 def take_turn(pgbench: Pgbench, contender: Contender, load: Load, seconds: int) -> Turn:
-    """One run of pgbench, the processor time measured around it."""
-    before = cpu_time(contender.pids)
-    outcome = pgbench.run(contender.host, contender.port, load, seconds)
-    spent = cpu_time(contender.pids) - before
-    return Turn(outcome.tps, spent.total / max(1, outcome.transactions))
+    """One run of pgbench, the processor time measured around it.
+
+    A run in which the machine stood still says nothing about anybody and is taken again. Raises BenchError when it
+    stands still STANDSTILLS times in a row.
+    """
+    for _ in range(STANDSTILLS):
+        before = cpu_time(contender.pids)
+        outcome = pgbench.run(contender.host, contender.port, load, seconds)
+        spent = cpu_time(contender.pids) - before
+        if outcome.transactions:
+            return Turn(outcome.tps, spent.total / outcome.transactions)
+    raise BenchError(f"{contender.name}: no transaction of {load} in {STANDSTILLS} runs of {seconds} s")
 
 
 def text(results: dict[Load, Rounds]) -> str:

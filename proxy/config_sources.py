@@ -113,7 +113,8 @@ def variables() -> dict[str, Setting | None]:
 
 _OF_OTHERS = re.compile(
     VARIABLE_PREFIX
-    + r"(TEST_\w+|POSTGRES|DEBIAN_MIRROR|JDBC_JAR"  # development and tests of this project
+    + r"(PURE_PYTHON"  # the byte path without its compiled twin
+    + r"|TEST_\w+|POSTGRES|DEBIAN_MIRROR|JDBC_JAR|SEED"  # development and tests of this project
     # Kubernetes sets these in every pod beside a Service named causeway or causeway-...
     + r"|(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|(\w+_)?PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )

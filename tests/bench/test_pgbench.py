@@ -45,3 +45,8 @@ def test_a_load_says_what_it_is() -> None:
     assert str(Load("-S", "prepared", 8)) == "-S prepared, 8 clients"
     assert str(Load("-N", "simple", 1)) == "-N simple, 1 client"
     assert "--protocol=prepared" in Pgbench.arguments(Load("-S", "prepared", 8), 1)
+
+
+def test_a_standstill_is_an_outcome() -> None:
+    report = "number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)\n"
+    assert parse(report).transactions == 0
