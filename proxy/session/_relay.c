@@ -5,6 +5,7 @@
 
 #include "../wire/walk.h"
 #include <structmember.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define STARTUP 0
@@ -216,13 +217,21 @@ static PyTypeObject PipelineType = {
 
 /* RelayCore */
 
+/* Where one direction's bytes go: straight to the socket while nothing waits in front of them, else by `write`. */
+typedef struct {
+    PyObject *write;   /* the transport's write */
+    PyObject *pending; /* gives the bytes that wait in the transport; NULL or None without a socket */
+    int fd;            /* -1: only ever by `write` */
+    char behind;       /* whether bytes may still wait in the transport */
+} Sink;
+
 typedef struct {
     PyObject_HEAD
     WalkState from_client;
     WalkState from_server;
     Pipeline *pipeline;
-    PyObject *to_client;
-    PyObject *to_server;
+    Sink client;
+    Sink server;
     PyObject *statements; /* dict: verb -> count */
     Py_buffer path;       /* unsigned 64-bit numbers; see the places above */
     uint64_t *numbers;
@@ -323,25 +332,55 @@ server_found(void *context, unsigned char kind, const unsigned char *body, Py_ss
     }
 }
 
+/* Hands bytes on without a copy or a turn of the event loop where the socket takes them at once. Everything else, a
+   full socket and every error included, is the transport's: it has the buffer, the limits and the close. */
+static int
+hand_on(Sink *sink, PyObject *data, const char *raw, Py_ssize_t size)
+{
+    PyObject *rest = NULL;
+    if (sink->fd >= 0 && sink->behind) {
+        PyObject *waiting = PyObject_CallNoArgs(sink->pending);
+        if (!waiting)
+            return -1;
+        int some = PyObject_IsTrue(waiting);
+        Py_DECREF(waiting);
+        if (some < 0)
+            return -1;
+        sink->behind = (char)some;
+    }
+    if (sink->fd >= 0 && !sink->behind) {
+        ssize_t sent = send(sink->fd, raw, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent == size)
+            return 0;
+        sink->behind = 1;
+        if (sent > 0) {
+            rest = PyBytes_FromStringAndSize(raw + sent, size - sent);
+            if (!rest)
+                return -1;
+        }
+    }
+    PyObject *write = Py_NewRef(sink->write);
+    PyObject *written = PyObject_CallOneArg(write, rest ? rest : data);
+    Py_DECREF(write);
+    Py_XDECREF(rest);
+    Py_XDECREF(written);
+    return written ? 0 : -1;
+}
+
 static PyObject *
-relay_chunk(Relay *self, PyObject *data, PyObject *write, WalkState *walk, WalkFound found, int place,
-            const char *broken)
+relay_chunk(Relay *self, PyObject *data, Sink *sink, WalkState *walk, WalkFound found, int place, const char *broken)
 {
     char *raw;
     Py_ssize_t size;
-    if (!write || !self->pipeline) {
+    if (!sink->write || !self->pipeline) {
         PyErr_SetString(PyExc_RuntimeError, "the relay was fed without having been initialised");
         return NULL;
     }
     if (PyBytes_AsStringAndSize(data, &raw, &size) < 0)
         return NULL;
     uint64_t started = now();
-    Py_INCREF(write);
-    PyObject *written = PyObject_CallOneArg(write, data);
-    Py_DECREF(write);
-    if (!written)
+    if (hand_on(sink, data, raw, size) < 0)
         return NULL;
-    Py_DECREF(written);
     if (walk_chunk(walk, (const unsigned char *)raw, size, found, self) < 0)
         return NULL;
     if (walk->broken && stop_observing(self, broken) < 0)
@@ -350,17 +389,50 @@ relay_chunk(Relay *self, PyObject *data, PyObject *write, WalkState *walk, WalkF
     Py_RETURN_NONE;
 }
 
+static int
+use_socket(Sink *sink, int fd, PyObject *pending)
+{
+    if (fd >= 0 && !PyCallable_Check(pending)) {
+        PyErr_SetString(PyExc_TypeError, "a socket needs to be told what waits in front of it");
+        return -1;
+    }
+    sink->fd = fd;
+    sink->behind = 1;
+    Py_XSETREF(sink->pending, Py_NewRef(pending));
+    return 0;
+}
+
+static PyObject *
+relay_use_client_socket(Relay *self, PyObject *args)
+{
+    int fd;
+    PyObject *pending;
+    if (!PyArg_ParseTuple(args, "iO", &fd, &pending) || use_socket(&self->client, fd, pending) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+relay_use_server_socket(Relay *self, PyObject *args)
+{
+    int fd;
+    PyObject *pending;
+    if (!PyArg_ParseTuple(args, "iO", &fd, &pending) || use_socket(&self->server, fd, pending) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 relay_from_client(Relay *self, PyObject *data)
 {
-    return relay_chunk(self, data, self->to_server, &self->from_client, client_found, BYTES_FROM_CLIENT,
+    return relay_chunk(self, data, &self->server, &self->from_client, client_found, BYTES_FROM_CLIENT,
                        "invalid_frontend_length");
 }
 
 static PyObject *
 relay_from_server(Relay *self, PyObject *data)
 {
-    return relay_chunk(self, data, self->to_client, &self->from_server, server_found, BYTES_FROM_SERVER,
+    return relay_chunk(self, data, &self->client, &self->from_server, server_found, BYTES_FROM_SERVER,
                        "invalid_backend_length");
 }
 
@@ -390,8 +462,8 @@ relay_init(Relay *self, PyObject *args, PyObject *kwargs)
     walk_want(&self->from_server, server_bodies, n_server_bodies, WALK_BODY);
     self->from_server.cap = cap;
     self->statements = Py_NewRef(statements);
-    self->to_client = Py_NewRef(Py_None);
-    self->to_server = Py_NewRef(Py_None);
+    self->client = (Sink){Py_NewRef(Py_None), NULL, -1, 0};
+    self->server = (Sink){Py_NewRef(Py_None), NULL, -1, 0};
     self->pipeline = (Pipeline *)PyObject_CallNoArgs((PyObject *)&PipelineType);
     return self->pipeline ? 0 : -1;
 }
@@ -400,8 +472,10 @@ static int
 relay_traverse(Relay *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->pipeline);
-    Py_VISIT(self->to_client);
-    Py_VISIT(self->to_server);
+    Py_VISIT(self->client.write);
+    Py_VISIT(self->client.pending);
+    Py_VISIT(self->server.write);
+    Py_VISIT(self->server.pending);
     Py_VISIT(self->statements);
     return 0;
 }
@@ -409,8 +483,11 @@ relay_traverse(Relay *self, visitproc visit, void *arg)
 static int
 relay_clear(Relay *self)
 {
-    Py_CLEAR(self->to_client);
-    Py_CLEAR(self->to_server);
+    self->client.fd = self->server.fd = -1;
+    Py_CLEAR(self->client.write);
+    Py_CLEAR(self->client.pending);
+    Py_CLEAR(self->server.write);
+    Py_CLEAR(self->server.pending);
     return 0;
 }
 
@@ -449,13 +526,15 @@ relay_reply_at_boundary(Relay *self, void *closure)
 static PyMethodDef relay_methods[] = {
     {"from_client", (PyCFunction)relay_from_client, METH_O, "Bytes of the client, in the order they came."},
     {"from_server", (PyCFunction)relay_from_server, METH_O, "Bytes of the server, in the order they came."},
+    {"use_client_socket", (PyCFunction)relay_use_client_socket, METH_VARARGS, NULL},
+    {"use_server_socket", (PyCFunction)relay_use_server_socket, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef relay_members[] = {
     {"pipeline", T_OBJECT_EX, offsetof(Relay, pipeline), READONLY, NULL},
-    {"to_client", T_OBJECT_EX, offsetof(Relay, to_client), 0, NULL},
-    {"to_server", T_OBJECT_EX, offsetof(Relay, to_server), 0, NULL},
+    {"to_client", T_OBJECT_EX, offsetof(Relay, client.write), 0, NULL},
+    {"to_server", T_OBJECT_EX, offsetof(Relay, server.write), 0, NULL},
     {"report_ready", T_BOOL, offsetof(Relay, report_ready), 0, NULL},
     {"client_terminated", T_BOOL, offsetof(Relay, client_terminated), READONLY, NULL},
     {"unobserved", T_BOOL, offsetof(Relay, unobserved), 0, NULL},

@@ -189,6 +189,8 @@ class Connection:
             return
         relay.to_client = client.transport.write
         relay.to_server = server.transport.write
+        relay.use_client_socket(client.socket_fd, client.transport.get_write_buffer_size)
+        relay.use_server_socket(server.socket_fd, server.transport.get_write_buffer_size)
         client.receive_with(relay.from_client)
         server.receive_with(relay.from_server)
 
@@ -218,6 +220,11 @@ class Connection:
         return False
 
     def leg_lost(self, leg: Leg, exc: Exception | None) -> None:
+        # The descriptor is closed when this returns, and may be somebody else's the moment after.
+        if leg is self.client:
+            self.session.relay.use_client_socket(-1, None)
+        elif leg is self.server:
+            self.session.relay.use_server_socket(-1, None)
         if leg is self.client:
             self._stop_deadline()
             self.session.client_closed()

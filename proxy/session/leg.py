@@ -77,6 +77,15 @@ class Leg(asyncio.BaseProtocol):
         if self._holds:
             self.transport.pause_reading()
 
+    @property
+    def socket_fd(self) -> int:
+        """The descriptor that takes bytes as they are; -1 where there is none, or TLS is in between."""
+        transport = self.transport
+        if transport is None or self.closed or transport.get_extra_info("ssl_object") is not None:
+            return -1
+        sock = transport.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
     def receive_with(self, receive: Callable[[bytes], None]) -> None:
         """From here on the transport calls `receive`; set_protocol makes it forget the method it had cached."""
         self.data_received = receive

@@ -156,6 +156,17 @@ class PyRelayCore:
             self._stop_observing("invalid_backend_length")
         self._count(BYTES_FROM_SERVER, len(data), started)
 
+    def use_client_socket(self, fd: int, pending: Callable[[], int] | None) -> None:
+        """The client's socket, from here on to be written to directly; -1: no longer.
+
+        `pending` gives the bytes that wait in its transport. A chunk that finds none is sent at once, without a
+        turn of the event loop; the rest of one the socket did not take whole, and every error, is the transport's.
+        The descriptor must be open until it is taken back. Only the compiled core makes use of it.
+        """
+
+    def use_server_socket(self, fd: int, pending: Callable[[], int] | None) -> None:
+        """The same for the server's socket."""
+
     def _count(self, place: int, size: int, started: int) -> None:
         path = self._path
         path[place] += size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 import struct
 import threading
 import time
@@ -11,6 +13,8 @@ import psycopg
 import pytest
 
 from devstack.postgres import PostgresServer
+from proxy.session.connection import Connection
+from proxy.session.leg import Leg
 from proxy.wire.messages import TERMINATE_MESSAGE
 from tests.support.raw import RawClient
 from tests.support.running import RunningProxy, connect, tcp
@@ -38,6 +42,56 @@ def test_a_client_that_does_not_read_stops_the_server(proxy: RunningProxy) -> No
         assert proxy.counters.limits_reached["buffer_high_water"] >= 1
         received = sum(len(body) for kind, body in client.until("Z") if kind == "D")
         assert received == 100 * (1_000_000 + 6)
+
+
+def test_every_byte_arrives_in_order_past_a_full_socket(proxy: RunningProxy) -> None:
+    """What the socket takes at once, what waits in the transport, and the change between the two."""
+    rows = 2_000_000
+    with RawClient(("127.0.0.1", proxy.port)) as client:
+        client.login()
+        client.send(query(f"copy (select generate_series(1, {rows})) to stdout"))
+        eventually(lambda: proxy.counters.limits_reached["buffer_high_water"])
+        expected = 1
+        for kind, body in client.copy_out():
+            assert (kind, int(body)) == ("d", expected)
+            expected += 1
+        assert expected == rows + 1
+
+
+def test_copy_in_arrives_in_order_past_a_full_socket(postgres: PostgresServer, proxy: RunningProxy) -> None:
+    with postgres.database() as database, connect(proxy, dbname=database) as connection:
+        connection.execute("create table ordered (n int, at serial)")
+        with connection.cursor().copy("copy ordered (n) from stdin") as copy:
+            for start in range(0, 300_000, 1000):
+                copy.write("".join(f"{n}\n" for n in range(start, start + 1000)))
+        row = connection.execute("select count(*), bool_and(n = at - 1) from ordered").fetchone()
+        assert row == (300_000, True)
+
+
+def test_the_descriptor_is_open_until_the_leg_is_reported_lost(
+    proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay writes to it until then; a descriptor closed sooner could be another connection's by now."""
+    open_at_the_end: list[bool] = []
+    original = Connection.leg_lost
+
+    def leg_lost(self: Connection, leg: Leg, exc: Exception | None) -> None:
+        assert leg.transport is not None
+        fd = leg.transport.get_extra_info("socket").fileno()
+        open_at_the_end.append(fd >= 0 and stat.S_ISSOCK(os.fstat(fd).st_mode))
+        original(self, leg, exc)
+
+    monkeypatch.setattr(Connection, "leg_lost", leg_lost)
+    for end in (b"", TERMINATE_MESSAGE, query("select pg_terminate_backend(pg_backend_pid())")):
+        for reset in (False, True):
+            client = RawClient(("127.0.0.1", proxy.port))
+            client.login()
+            client.send(end)
+            if reset:
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+    eventually(lambda: len(open_at_the_end) == 12)
+    assert all(open_at_the_end)
 
 
 def test_a_server_that_does_not_read_stops_the_client_and_not_itself(proxy: RunningProxy) -> None:
