@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,22 @@ def configure_logs(settings: Settings, counters: Counters) -> None:
         counters.limits_reached["log_repeats"] += 1
 
     configure(settings.log_format, settings.log_level, repeats=settings.log_repeats, on_left_out=left_out)
+
+
+OTHER_FILES = 64
+"""Descriptors a process needs beside those of its connections."""
+
+
+def raise_open_files(settings: Settings) -> None:
+    """Takes as many file descriptors as the system allows; a connection needs two, one for each leg."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    needed = 2 * settings.max_connections + OTHER_FILES
+    if hard < needed:
+        log.warning("too_few_open_files", limit=hard, needed=needed, hint="raise RLIMIT_NOFILE (ulimit -n)")
 
 
 class StartError(Exception):
@@ -83,6 +100,7 @@ class Instance:
         Bad rules keep a proxy from starting: one that began without them would not mirror what an earlier one had
         promised to.
         """
+        raise_open_files(self.settings)
         try:
             if self.settings.rules is not None:
                 self.book = RuleBook(

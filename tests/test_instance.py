@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import resource
 from pathlib import Path
 
 import pytest
 
 from proxy.config import Settings
 from proxy.instance import Instance, StartError
-from proxy.logs import get_logger
+from proxy.logs import configure, get_logger
 
 
 def settings(**values: object) -> Settings:
@@ -37,6 +39,19 @@ async def test_an_unusable_certificate_keeps_it_from_starting(tmp_path: Path) ->
         await Instance(
             settings(tls_cert=str(tmp_path / "tls.crt"), tls_key=str(tmp_path / "tls.crt"))
         ).start()
+
+
+async def test_it_takes_the_file_descriptors_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (256, 1000))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: taken.append(limits))
+    stream = io.StringIO()
+    instance = Instance(settings(max_connections=600))
+    configure("json", stream=stream)
+    await instance.start()
+    assert taken == [(1000, 1000)]
+    assert '"needed":1264' in stream.getvalue()
+    await instance.drain()
 
 
 async def test_its_report(tmp_path: Path) -> None:
