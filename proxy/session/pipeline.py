@@ -16,9 +16,6 @@ from proxy.wire import messages
 STARTUP = 0
 """The entry that stands for the StartupMessage."""
 
-IN_TRANSACTION = frozenset(b"TE")
-"""Transaction statuses of ReadyForQuery inside a block, `E` for a failed one."""
-
 FRONTEND_MARKS = bytes(
     [messages.QUERY, messages.SYNC, messages.FUNCTION_CALL, messages.COPY_DONE, messages.COPY_FAIL]
 )

@@ -58,11 +58,8 @@ BACKEND_TYPES = frozenset(b"RK23CdcGHWDIEVvnNAtS1sZT")
 
 TERMINATE_MESSAGE = b"X\x00\x00\x00\x04"
 
-# Authentication requests: the Int32 after the length.
-AUTH_OK = 0
 AUTH_SASL = 10
-AUTH_SASL_CONTINUE = 11
-AUTH_SASL_FINAL = 12
+"""AuthenticationSASL: the Int32 after the length of an Authentication message."""
 
 
 def frame(kind: int, body: bytes) -> bytes:

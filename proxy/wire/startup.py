@@ -79,17 +79,6 @@ class StartupMessage:
     def user(self) -> str:
         return self.parameters.get("user", "")
 
-    @property
-    def is_replication(self) -> bool:
-        """Whether the connection asks for walsender mode, as the server's parse_bool reads the parameter."""
-        value = self.parameters.get("replication", "").strip().lower()
-        if value == "database":
-            return True
-        return any(
-            len(value) >= least and word.startswith(value)
-            for word, least in (("true", 1), ("yes", 1), ("on", 2), ("1", 1))
-        )
-
 
 StartupPacket = SslRequest | GssEncRequest | CancelRequest | StartupMessage
 

@@ -68,24 +68,12 @@ def test_startup_message(version: int) -> None:
     assert (message.user, message.database) == ("ann", "shop")
     assert message.parameters["application_name"] == ""
     assert message.parameters["_pq_.x"] == "1"
-    assert not message.is_replication
 
 
 def test_the_database_defaults_to_the_user() -> None:
     message = whole(packet(196608, parameters(user="ann")))
     assert isinstance(message, StartupMessage)
     assert message.database == "ann"
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(v, True) for v in ("true", "t", "on", "1", "database", "yes", "TRUE")]
-    + [(v, False) for v in ("o", "off", "0", "", "false")],
-)
-def test_replication_is_read_as_the_server_does(value: str, expected: bool) -> None:
-    message = whole(packet(196608, parameters(user="ann", replication=value)))
-    assert isinstance(message, StartupMessage)
-    assert message.is_replication is expected
 
 
 def test_other_major_versions_are_left_to_the_server() -> None:
