@@ -1,0 +1,1 @@
+"""Row <-> document: the mapping of a table and the codecs of its types. Pure."""

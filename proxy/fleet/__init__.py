@@ -1,0 +1,1 @@
+"""What the proxies of one source know of each other."""

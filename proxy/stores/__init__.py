@@ -1,0 +1,1 @@
+"""A document store behind one small protocol."""
