@@ -160,7 +160,11 @@ class Settings(BaseModel):
     """A rule file, or a directory whose *.yaml files are read. Without it every table is passed through."""
 
     spool: Annotated[OptionalPath, Doc(MIRRORING, "DIRECTORY")] = None
-    """Where images wait on disk until the store has them."""
+    """Where images wait on disk until the store has them: a directory of this proxy's own, kept over restarts."""
+
+    spool_fsync: Annotated[bool, Doc(MIRRORING, "BOOL")] = False
+    """Whether each transaction's images are flushed to the disk before its COMMIT. Without it they survive the end
+    of the process, however sudden, but not that of the machine."""
 
     admin: Annotated[
         Annotated[Address, _AsText] | None,
@@ -205,6 +209,30 @@ class Settings(BaseModel):
     log_repeats: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = DEFAULT_REPEATS
     """Lines of one log event in ten seconds; what is left out is counted on a later line."""
 
+    max_statement: Annotated[Bytes, Field(ge=1024, le=1 << 30), Doc(LIMITS, "SIZE")] = 1 << 20
+    """Largest statement that is parsed; a write in a longer one is a gap for every table that it mentions."""
+
+    statement_cache: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = 2000
+    """Parsed statements kept, per worker."""
+
+    transaction_memory: Annotated[Bytes, Field(ge=4096, le=1 << 40), Doc(LIMITS, "SIZE")] = 8 << 20
+    """Images of one open transaction held in memory; beyond it they go to the spool."""
+
+    mirror_memory: Annotated[Bytes, Field(ge=64 << 10, le=1 << 40), Doc(LIMITS, "SIZE")] = 64 << 20
+    """Committed images held in memory, per worker, until the store has them; beyond it they wait in the spool."""
+
+    spool_size: Annotated[Bytes, Field(ge=1 << 20, le=1 << 50), Doc(LIMITS, "SIZE")] = 1 << 30
+    """Disk the spool may take, all workers together; beyond it writes become gaps."""
+
+    mirror_lanes: Annotated[int, Field(ge=1, le=1024), Doc(LIMITS, "N")] = 8
+    """Bulk writes that may be under way at once, per worker; the writes of one key keep to one lane."""
+
+    mirror_batch: Annotated[int, Field(ge=1, le=100_000), Doc(LIMITS, "N")] = 500
+    """Documents in one bulk write."""
+
+    max_reread_rows: Annotated[int, Field(ge=1, le=10_000_000), Doc(LIMITS, "N")] = 10_000
+    """Rows of one gap that are read again from PostgreSQL; a gap of more stays open for the whole table."""
+
     startup_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 60.0
     """From a client's connection to the end of its authentication (PostgreSQL: authentication_timeout)."""
 
@@ -225,6 +253,24 @@ class Settings(BaseModel):
 
     keepalive_interval: Annotated[Seconds, Field(ge=1, le=32767), Doc(TIMES, "DURATION")] = 10.0
     """Between keepalive probes; whole seconds."""
+
+    store_timeout: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 10.0
+    """For one operation of the document store; then it is tried again."""
+
+    retry_backoff_max: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 30.0
+    """Longest pause between two attempts of a write that the store did not take."""
+
+    catalogue_interval: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 2.0
+    """Between two looks at the source's catalogue."""
+
+    heartbeat_interval: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 2.0
+    """Between two signs of life that the other proxies of the source see in the store."""
+
+    proxy_lost_after: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 60.0
+    """Silence after which another proxy counts as lost, and what it may have held as a gap."""
+
+    tombstone_ttl: Annotated[Seconds, Field(ge=60, le=10 * 365 * 86400), Doc(TIMES, "DURATION")] = 7 * 86400.0
+    """How long the store remembers a deleted row: longer than the longest outage of a proxy or of the store."""
 
     keepalive_count: Annotated[int, Field(ge=1, le=127), Doc(LIMITS, "N")] = 6
     """Unanswered keepalive probes after which a connection is dead."""
@@ -316,6 +362,17 @@ class Settings(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_heartbeat(self) -> Self:
+        if self.proxy_lost_after < 2 * self.heartbeat_interval:
+            raise contradiction(
+                f"proxy_lost_after={format_duration(self.proxy_lost_after)} is less than two heartbeats of "
+                f"{format_duration(self.heartbeat_interval)}; a healthy proxy would count as lost",
+                "proxy_lost_after",
+                "heartbeat_interval",
+            )
+        return self
+
 
 _SCHEMES = {"store": ("mongodb", "mongodb+srv"), "control_dsn": ("postgresql", "postgres")}
 
@@ -371,7 +428,7 @@ def json_schema() -> dict[str, Any]:
         described.pop("title", None)
         described["description"] = row.description
         if row.default and row.doc.default is None:
-            described["default"] = int(row.default) if row.doc.metavar == "N" else row.default
+            described["default"] = _TYPED.get(row.doc.metavar, str)(row.default)
     for row in settings_table():
         if row.secret:
             schema["properties"][row.name + FILE_SUFFIX] = {
@@ -382,6 +439,10 @@ def json_schema() -> dict[str, Any]:
     # Flags and variables may give what the file leaves out.
     schema.pop("required", None)
     return schema
+
+
+_TYPED: dict[str, Callable[[str], Any]] = {"N": int, "BOOL": "true".__eq__}
+"""How a default is written in the JSON Schema, by metavar; text where it is not here."""
 
 
 def limits(settings: Settings) -> dict[str, float]:
@@ -415,4 +476,6 @@ def _default_in_words(field: FieldInfo, doc: Doc) -> str:
         return format_duration(value)
     if doc.metavar == "SIZE":
         return format_size(value)
+    if doc.metavar == "BOOL":
+        return str(value).lower()
     return str(value)

@@ -36,6 +36,9 @@ def test_text_means_what_typed_values_mean() -> None:
         buffer_high_water="1MiB",
         workers="4",
         rules="/etc/rules",
+        spool_fsync="on",
+        spool_size="2GiB",
+        tombstone_ttl="2w",
     ) == settings(
         listen=[TcpAddress("127.0.0.1", 1), UnixAddress("/run/.s.PGSQL.6432")],
         admin=None,
@@ -43,6 +46,9 @@ def test_text_means_what_typed_values_mean() -> None:
         buffer_high_water=1 << 20,
         workers=4,
         rules=Path("/etc/rules"),
+        spool_fsync=True,
+        spool_size=2 << 30,
+        tombstone_ttl=14 * 86400.0,
     )
 
 
@@ -91,6 +97,10 @@ def test_the_tls_mode_follows_from_the_files(values: dict[str, str], mode: str) 
         ({"control_dsn": "mongodb://x"}, "write postgresql://"),
         ({"upstrem": "x"}, "Extra inputs"),
         ({"rules": "a\0b"}, "zero bytes"),
+        ({"spool_fsync": "perhaps"}, "valid boolean"),
+        ({"spool_size": "1KiB"}, "greater than or equal"),
+        ({"tombstone_ttl": "1s"}, "greater than or equal"),
+        ({"proxy_lost_after": "3s", "heartbeat_interval": "2s"}, "less than two heartbeats of 2s"),
     ],
 )
 def test_what_cannot_be_is_refused(values: dict[str, Any], says: str) -> None:
@@ -159,8 +169,10 @@ def test_the_schema_accepts_what_the_model_does() -> None:
         "drain_timeout": "1m30s",
         "close_timeout": 3,
         "max_connections": 5,
+        "spool_fsync": True,
     }
     jsonschema.validate(good, schema)
+    assert schema["properties"]["spool_fsync"]["default"] is False
     for bad in ({"upstrem": "db"}, {"drain_timeout": "soon"}, {"workers": 0}, {"tls_mode": "maybe"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
