@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -27,79 +26,25 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from proxy.addresses import Address, TcpAddress, Upstream, parse_address, parse_upstream
+from proxy.config_types import (
+    AsText,
+    Bytes,
+    Doc,
+    OptionalPath,
+    Seconds,
+    Secret,
+    comma_separated,
+    from_text,
+    text_schema,
+)
 from proxy.logs import DEFAULT_REPEATS, LogFormat, LogLevel
 from proxy.units import (
-    DURATION_PATTERN,
-    SIZE_PATTERN,
     format_duration,
     format_size,
-    parse_duration,
-    parse_size,
 )
 
 LISTEN_PORT = 6432
 ADMIN_PORT = 9187
-
-TlsMode = Literal["disable", "allow", "require"]
-
-
-@dataclass(frozen=True)
-class Doc:
-    """How a setting is shown to people, beside its description."""
-
-    group: str
-    metavar: str
-    default: str | None = None
-    """The default in words, where it is not the field's own; None: as the field's value is written."""
-
-
-def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
-    def validate(value: Any) -> Any:
-        return parse(value) if isinstance(value, str) else value
-
-    return BeforeValidator(validate)
-
-
-def _split(parse: Callable[[str], Any]) -> BeforeValidator:
-    """A list, or one text with commas between the items."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            value = value.split(",")
-        if isinstance(value, list | tuple):
-            return tuple(parse(item) if isinstance(item, str) else item for item in value)
-        return value
-
-    return BeforeValidator(validate)
-
-
-def _admin_address(text: str) -> Address | None:
-    return None if text.strip() == "off" else parse_address(text, default_port=ADMIN_PORT)
-
-
-def _text_schema(**more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **more})
-
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "minimum": 0}]}
-    ),
-]
-Bytes = Annotated[
-    int,
-    BeforeValidator(parse_size),
-    PlainSerializer(format_size, when_used="json"),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": SIZE_PATTERN}, {"type": "integer", "minimum": 0}]}
-    ),
-]
-_AsText = PlainSerializer(str, when_used="json")
-Secret = Annotated[SecretStr, _text_schema(writeOnly=True)]
-OptionalPath = Annotated[Path | None, _text_schema()]
 
 DATABASES = "Databases"
 LISTENING = "Listening"
@@ -108,6 +53,12 @@ MIRRORING = "Rules and mirroring"
 LIMITS = "Limits"
 TIMES = "Times"
 OPERATION = "Operation"
+
+TlsMode = Literal["disable", "allow", "require"]
+
+
+def _admin_address(text: str) -> Address | None:
+    return None if text.strip() == "off" else parse_address(text, default_port=ADMIN_PORT)
 
 
 def _default_tls_mode(settings: dict[str, Any]) -> TlsMode:
@@ -128,8 +79,8 @@ class Settings(BaseModel):
     )
 
     listen: Annotated[
-        tuple[Annotated[Address, _AsText], ...],
-        _split(lambda text: parse_address(text, default_port=LISTEN_PORT)),
+        tuple[Annotated[Address, AsText], ...],
+        comma_separated(lambda text: parse_address(text, default_port=LISTEN_PORT)),
         WithJsonSchema(
             {
                 "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
@@ -142,9 +93,9 @@ class Settings(BaseModel):
 
     upstream: Annotated[
         Upstream,
-        _from_text(parse_upstream),
-        _AsText,
-        _text_schema(examples=["db:5432", "postgresql://db1,db2:5433?sslmode=require"]),
+        from_text(parse_upstream),
+        AsText,
+        text_schema(examples=["db:5432", "postgresql://db1,db2:5433?sslmode=require"]),
         Doc(DATABASES, "ADDRESS"),
     ]
     """The PostgreSQL server: HOST:PORT, several with commas (tried in order), a socket directory, or a
@@ -167,10 +118,10 @@ class Settings(BaseModel):
     of the process, however sudden, but not that of the machine."""
 
     admin: Annotated[
-        Annotated[Address, _AsText] | None,
-        _from_text(_admin_address),
+        Annotated[Address, AsText] | None,
+        from_text(_admin_address),
         PlainSerializer(lambda value: "off" if value is None else str(value), when_used="json"),
-        _text_schema(examples=["127.0.0.1:9187", "unix:/run/causeway/admin.sock", "off"]),
+        text_schema(examples=["127.0.0.1:9187", "unix:/run/causeway/admin.sock", "off"]),
         Doc(LISTENING, "ADDRESS"),
     ] = TcpAddress("127.0.0.1", ADMIN_PORT)
     """Where /metrics, /healthz, /readyz and /status answer (plain HTTP, no login: keep private); or off."""
