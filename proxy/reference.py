@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from proxy.admin.exposition import FIRST_BUCKET, LAST_BUCKET, METRICS
+from proxy.admin.mirror import CatalogueReport, MirrorOverview, MirrorStatus
+from proxy.admin.mirror_metrics import LATENCY_BOUNDS
 from proxy.admin.status import (
     Connections,
     ProcessStatus,
@@ -86,7 +88,11 @@ def metrics() -> str:
         "of the worst. A counter starts at zero with its process.",
         _table(("name", "kind", "labels", "what it counts"), rows),
         f"The buckets of `causeway_own_share_seconds` are powers of two from {low * 1e6:.3g} µs to {high:.2g} s. "
-        "It has one observation for each chunk of bytes that was handed on, not one for each statement.",
+        "It has one observation for each chunk of bytes that was handed on, not one for each statement. Those of "
+        f"`causeway_mirror_store_write_seconds` are powers of four from {2 ** LATENCY_BOUNDS[0] / 1e6:.2g} ms to "
+        f"{2 ** LATENCY_BOUNDS[-1] / 1e9:.2g} s.",
+        "The metrics of a mirrored table appear once a client has connected to its database and the table "
+        "is mirrored, or held back from it. `database` and `table` are PostgreSQL's names.",
         "The configured limits are shown as `causeway_limit{limit=...}` under their names in "
         "[configuration.md](configuration.md), and every time one is met it is counted in "
         "`causeway_limits_reached_total{limit=...}`.",
@@ -117,6 +123,9 @@ def status() -> str:
                 RulesStatus,
                 RuleProblem,
                 TableStatus,
+                MirrorStatus,
+                MirrorOverview,
+                CatalogueReport,
                 ProcessStatus,
                 Readiness,
             )

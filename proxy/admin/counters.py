@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from proxy.admin import mirror
 
 OWN_SHARE_BUCKETS = 64
 """Buckets of the own-share histogram; bucket *i* holds durations below 2**i nanoseconds and not below 2**(i-1)."""
@@ -36,6 +38,7 @@ class Counters:
         "limits_reached",
         "loop_lag_max",
         "loop_lag_seconds",
+        "mirror",
         "path",
         "reloads",
         "server_connect_failures",
@@ -82,6 +85,9 @@ class Counters:
         self.loop_lag_max = 0.0
         """The largest such lateness since the start."""
 
+        self.mirror: Callable[[], mirror.MirrorReport] | None = None
+        """What the mirror of this process tells; None where nothing is mirrored."""
+
     @property
     def bytes_from_client(self) -> int:
         return self.path[BYTES_FROM_CLIENT]
@@ -122,7 +128,7 @@ class Counters:
         """A JSON-able copy."""
         out: Snapshot = {}
         for name in self.__slots__:
-            if name == "path":
+            if name in ("path", "mirror"):
                 continue
             value = getattr(self, name)
             if isinstance(value, dict):
@@ -132,6 +138,7 @@ class Counters:
             out[name] = value
         out["bytes_from_client"], out["bytes_from_server"] = self.bytes_from_client, self.bytes_from_server
         out["own_share"], out["own_share_sum"] = self.own_share.tolist(), self.own_share_sum
+        out["mirror"] = None if self.mirror is None else self.mirror().model_dump(mode="json")
         out["statements"] = {
             verb.rstrip(b"\x00").decode("ascii", "replace"): n for verb, n in self.statements.items()
         }
@@ -142,11 +149,19 @@ _MAXIMA = frozenset({"loop_lag_seconds", "loop_lag_max"})
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The snapshots of several processes as one: sums, except for lags, of which the largest counts."""
+    """The snapshots of several processes as one: sums, except for lags, of which the largest counts.
+
+    The mirrors are merged as `proxy.admin.mirror.merge` says.
+    """
     out = Counters().snapshot()
+    mirrors: list[mirror.MirrorReport] = []
     for snap in snapshots:
         for name, value in snap.items():
             if name not in out:
+                continue
+            if name == "mirror":
+                if value is not None:
+                    mirrors.append(mirror.MirrorReport.model_validate(value))
                 continue
             if isinstance(value, dict):
                 target = out[name]
@@ -158,4 +173,6 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
                 out[name] = max(out[name], value)
             else:
                 out[name] += value
+    if (merged := mirror.merge(mirrors)) is not None:
+        out["mirror"] = merged.model_dump(mode="json")
     return out

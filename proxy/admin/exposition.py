@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -23,41 +21,12 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from proxy import __version__
 from proxy.admin.counters import OWN_SHARE_BUCKETS, Snapshot
-from proxy.admin.status import ProcessStatus, Status
-
-PREFIX = "causeway_"
+from proxy.admin.metric import PREFIX, MetricRow, Sample, Source, cumulative
+from proxy.admin.mirror_metrics import MIRROR_METRICS
+from proxy.admin.status import ProcessStatus
 
 FIRST_BUCKET, LAST_BUCKET = 10, 33
 """Bounds of the own-share histogram written out, as powers of two of nanoseconds: 1 µs to 8.6 s."""
-
-Kind = Literal["counter", "gauge", "histogram", "info"]
-Sample = tuple[tuple[str, ...], float]
-"""Label values and the value."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What one scrape is made of."""
-
-    counters: Snapshot
-    status: Status
-    limits: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    name: str
-    """Without prefix, and for counters without `_total`."""
-    kind: Kind
-    labels: tuple[str, ...]
-    help: str
-    read: Callable[[Source], Iterable[Sample]]
-
-    @property
-    def shown_name(self) -> str:
-        """As it stands in queries."""
-        suffix = {"counter": "_total", "info": "_info"}.get(self.kind, "")
-        return PREFIX + self.name + suffix
 
 
 def _number(key: str) -> Callable[[Source], Iterator[Sample]]:
@@ -171,7 +140,7 @@ METRICS: tuple[MetricRow, ...] = (
         "histogram",
         (),
         "The proxy's own share of the latency: from receiving a chunk until it is handed on and observed.",
-        lambda _: (),
+        histograms=lambda s: [((), *own_share(s.counters))],
     ),
     MetricRow(
         "cancel_requests",
@@ -300,21 +269,14 @@ METRICS: tuple[MetricRow, ...] = (
         "When a worker process started, seconds since 1970.",
         _process(lambda p: p.started_at.timestamp()),
     ),
+    *MIRROR_METRICS,
 )
 
 
 def own_share(counters: Snapshot) -> tuple[list[tuple[str, float]], float]:
-    """Cumulative buckets (bound in seconds, count) and the sum in seconds.
-
-    What is below the first bound is counted there; what is above the last is in `+Inf` only.
-    """
-    counts: list[int] = counters["own_share"]
-    buckets = [
-        (repr(2**power / 1e9), float(sum(counts[: power + 1])))
-        for power in range(FIRST_BUCKET, min(LAST_BUCKET + 1, OWN_SHARE_BUCKETS))
-    ]
-    buckets.append(("+Inf", float(sum(counts))))
-    return buckets, counters["own_share_sum"] / 1e9
+    """Cumulative buckets (bound in seconds, count) and the sum in seconds."""
+    powers = range(FIRST_BUCKET, min(LAST_BUCKET + 1, OWN_SHARE_BUCKETS))
+    return cumulative(counters["own_share"], powers), counters["own_share_sum"] / 1e9
 
 
 def families(source: Source) -> Iterator[Metric]:
@@ -322,8 +284,10 @@ def families(source: Source) -> Iterator[Metric]:
     for row in METRICS:
         name, labels = PREFIX + row.name, list(row.labels)
         if row.kind == "histogram":
-            buckets, total = own_share(source.counters)
-            yield HistogramMetricFamily(name, row.help, buckets=buckets, sum_value=total)
+            histogram = HistogramMetricFamily(name, row.help, labels=labels)
+            for values, buckets, total in row.histograms(source):
+                histogram.add_metric(list(values), buckets, total)
+            yield histogram
         elif row.kind == "info":
             info = InfoMetricFamily(name, row.help)
             for values, _ in row.read(source):

@@ -17,7 +17,8 @@ from aiohttp import web
 
 from proxy.addresses import Address, UnixAddress
 from proxy.admin.counters import Snapshot
-from proxy.admin.exposition import Source, expose
+from proxy.admin.exposition import expose
+from proxy.admin.metric import Source
 from proxy.admin.status import Readiness, Status
 from proxy.listening import bound_address, listen_tcp, listen_unix
 from proxy.logs import get_logger

@@ -11,9 +11,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from proxy import __version__
+from proxy.admin import mirror as mirroring
+from proxy.admin.mirror import (
+    NOTHING_MIRRORED,
+    MirrorOverview,
+    MirrorReport,
+    MirrorStatus,
+    Model,
+    TableReport,
+    describe,
+    overview,
+)
 from proxy.admin.process import Usage
 from proxy.reload import RuleBook
 from proxy.rules import Phase, Problem, TableRule
@@ -23,12 +32,7 @@ SCHEMA_VERSION = 1
 State = Literal["starting", "running", "draining", "stopped"]
 
 
-class _Model(BaseModel):
-    # Unknown fields are ignored: a newer proxy may be asked by an older command.
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-
-class Connections(_Model):
+class Connections(Model):
     client: int
     """Client connections open."""
     server: int
@@ -43,7 +47,7 @@ class Connections(_Model):
     """max_connections."""
 
 
-class RuleProblem(_Model):
+class RuleProblem(Model):
     """One thing wrong with the rule files as they are now."""
 
     file: str
@@ -56,7 +60,7 @@ class RuleProblem(_Model):
     """What would be right."""
 
 
-class RulesStatus(_Model):
+class RulesStatus(Model):
     source: str | None
     """The path given as `rules`; null without rules."""
     digest: str | None
@@ -69,7 +73,7 @@ class RulesStatus(_Model):
     """Why the files as they are now are not in force; empty when they are."""
 
 
-class TableStatus(_Model):
+class TableStatus(Model):
     database: str | None
     """Null: in every database."""
     table: str
@@ -87,9 +91,11 @@ class TableStatus(_Model):
     """Where its documents go."""
     rule: str
     """file:line:column."""
+    mirror: MirrorStatus | None = None
+    """What was mirrored of it; null while nothing is."""
 
 
-class ProcessStatus(_Model):
+class ProcessStatus(Model):
     worker: int
     """From 0."""
     pid: int
@@ -106,9 +112,11 @@ class ProcessStatus(_Model):
     rss_bytes: int | None
     open_fds: int | None
     max_fds: int | None
+    mirror: MirrorOverview | None = None
+    """Null where this process does not mirror."""
 
 
-class Status(_Model):
+class Status(Model):
     """What GET /status answers and `causeway status --json` prints."""
 
     schema_version: int = SCHEMA_VERSION
@@ -126,10 +134,13 @@ class Status(_Model):
     """Of all processes."""
     rules: RulesStatus
     tables: list[TableStatus]
+    """A rule for every database is one row until a table is mirrored; then one for each of its databases."""
+    mirror: MirrorOverview | None = None
+    """Of all processes; null where none of them mirrors."""
     processes: list[ProcessStatus]
 
 
-class Readiness(_Model):
+class Readiness(Model):
     """What GET /readyz answers, with 200 when ready and 503 when not.
 
     Neither the upstream nor the store is asked: an application must reach the proxy to be told that they are down.
@@ -146,13 +157,15 @@ class Readiness(_Model):
     """A rejected reload; the rules before it stay in force, so it does not make the proxy unready."""
 
 
-class ProcessReport(_Model):
+class ProcessReport(Model):
     """What one process tells of itself."""
 
     upstream: list[str]
     process: ProcessStatus
     rules: RulesStatus
     tables: list[TableStatus]
+    """One row a rule."""
+    mirror: MirrorReport | None = None
 
 
 def json_schema() -> dict[str, Any]:
@@ -209,6 +222,7 @@ def report(
     started_at: datetime,
     rules_source: str | None,
     loop_lag: tuple[float, float],
+    mirror: MirrorReport | None = None,
 ) -> ProcessReport:
     """`server` is what `ProxyServer.status` gives; `loop_lag` is the last and the largest, in seconds."""
     return ProcessReport(
@@ -227,9 +241,11 @@ def report(
             rss_bytes=usage.rss_bytes,
             open_fds=usage.open_fds,
             max_fds=usage.max_fds,
+            mirror=None if mirror is None else overview(mirror),
         ),
         rules=describe_rules(book, rules_source),
         tables=[describe_table(rule) for rule in book.current.tables.values()],
+        mirror=mirror,
     )
 
 
@@ -251,6 +267,7 @@ def combine(reports: Sequence[ProcessReport], *, workers: int, worker_restarts: 
             "problems": broken.problems if broken else [],
         }
     )
+    merged = mirroring.merge(one.mirror for one in reports if one.mirror is not None)
     return Status(
         version=__version__,
         state=_state([process.state for process in processes]),
@@ -261,9 +278,42 @@ def combine(reports: Sequence[ProcessReport], *, workers: int, worker_restarts: 
         worker_restarts=worker_restarts,
         connections=_sum([process.connections for process in processes]),
         rules=rules,
-        tables=oldest.tables,
+        tables=oldest.tables if merged is None else mirrored(oldest.tables, merged.tables),
+        mirror=None if merged is None else overview(merged),
         processes=processes,
     )
+
+
+def mirrored(rules: Sequence[TableStatus], found: Sequence[TableReport]) -> list[TableStatus]:
+    """The tables of the rules with what is mirrored of them: one row a database where a rule holds for several.
+
+    A table that no rule names any more is left out.
+    """
+    by_name: dict[str, list[TableReport]] = {}
+    for table in found:
+        by_name.setdefault(table.table, []).append(table)
+    own = {(rule.table, rule.database) for rule in rules}
+    rows: list[TableStatus] = []
+    for rule in rules:
+        here = [
+            table
+            for table in by_name.get(rule.table, ())
+            if (table.database == rule.database)
+            or (rule.database is None and (table.table, table.database) not in own)
+        ]
+        rows += [_with_mirror(rule, table) for table in here] or [rule]
+    return rows
+
+
+def _with_mirror(rule: TableStatus, table: TableReport) -> TableStatus:
+    """A holding made under other rules than these is not shown."""
+    values: dict[str, Any] = {"database": table.database}
+    if table.holding is not None and table.holding.requested is rule.requested:
+        values |= {name: getattr(table.holding, name) for name in ("effective", "reasons", "overridden")}
+    shown = describe(table)
+    if values.get("effective", rule.effective) > Phase.PASSTHROUGH or shown != NOTHING_MIRRORED:
+        values["mirror"] = shown
+    return rule.model_copy(update=values)
 
 
 def readiness(status: Status) -> Readiness:

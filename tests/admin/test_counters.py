@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.admin.counters import MAX_VERBS, OWN_SHARE_BUCKETS, Counters, merge
+from proxy.admin.mirror import MirrorReport, TableReport
 
 amounts = st.dictionaries(st.sampled_from(["08", "22", "57"]), st.integers(0, 1000))
 
@@ -42,6 +43,17 @@ def test_a_snapshot_is_a_copy() -> None:
 def test_merge_ignores_what_a_newer_process_counts_and_nothing_is_zero() -> None:
     assert merge([]) == Counters().snapshot()
     assert merge([{"unheard_of": 5}]) == Counters().snapshot()
+
+
+def test_the_mirrors_of_several_processes_are_merged() -> None:
+    table = TableReport(database="shop", table="public.orders", captured=2)
+    counters = Counters()
+    assert counters.snapshot()["mirror"] is None
+    counters.mirror = lambda: MirrorReport(tables=[table], spool_bytes=10)
+    snapshot = json.loads(json.dumps(counters.snapshot()))
+    total = MirrorReport.model_validate(merge([snapshot, Counters().snapshot(), snapshot])["mirror"])
+    assert total.spool_bytes == 20
+    assert [one.captured for one in total.tables] == [4]
 
 
 def test_verbs_are_bounded_and_named() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from proxy.admin.mirror import MirrorReport, TableHolding, TableReport
 from proxy.admin.status import Status, combine, json_schema, readiness
 from proxy.phases import Phase
 from proxy.rules import Problem, RulesError, RuleSet, load_rules
@@ -115,6 +117,50 @@ def test_a_status_crosses_the_wire_unchanged_and_fits_its_schema(rules: RuleSet)
     jsonschema.validate(status.model_dump(mode="json"), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**status.model_dump(mode="json"), "state": "fine"}, schema)
+
+
+def mirror(*tables: TableReport) -> MirrorReport:
+    return MirrorReport(tables=list(tables), store="ok")
+
+
+def orders(database: str = "shop", **values: Any) -> TableReport:
+    holding = TableHolding(requested=Phase.DECOMMISSION, effective=Phase.DUAL_WRITE, reasons=["a gap"])
+    return TableReport.model_validate(
+        {"database": database, "table": "public.orders", "holding": holding, "captured": 1, **values}
+    )
+
+
+def test_a_rule_for_every_database_has_a_row_for_each_that_is_mirrored(rules: RuleSet) -> None:
+    reports = [
+        process(book(rules), mirror=mirror(orders(), orders("archive"))),
+        process(book(rules), worker=1, mirror=mirror(orders())),
+    ]
+    status = combine(reports, workers=2)
+    assert [(table.database, table.table, table.effective.value) for table in status.tables] == [
+        ("archive", "public.orders", "dual_write"),
+        ("shop", "public.orders", "dual_write"),
+        (None, 'shop."Order Items"', "passthrough"),
+    ]
+    assert status.tables[1].reasons == ["a gap"]
+    assert [table.mirror and table.mirror.captured for table in status.tables] == [1, 2, None]
+    assert status.mirror is not None
+    assert status.processes[1].mirror is not None
+    jsonschema.validate(status.model_dump(mode="json"), json_schema())
+
+
+def test_a_table_that_is_held_and_has_nothing_mirrored_shows_why(rules: RuleSet) -> None:
+    held = TableHolding(requested=Phase.DECOMMISSION, effective=Phase.PASSTHROUGH, reasons=["no store"])
+    status = combine([process(book(rules), mirror=mirror(orders(holding=held, captured=0)))], workers=1)
+    table = next(table for table in status.tables if table.table == "public.orders")
+    assert (table.effective, table.reasons, table.mirror) == (Phase.PASSTHROUGH, ["no store"], None)
+
+
+def test_a_holding_of_other_rules_is_not_shown(rules: RuleSet) -> None:
+    old = TableHolding(requested=Phase.BACKFILL, effective=Phase.BACKFILL)
+    status = combine([process(book(rules), mirror=mirror(orders(holding=old)))], workers=1)
+    table = next(table for table in status.tables if table.table == "public.orders")
+    assert table.effective is Phase.PASSTHROUGH
+    assert table.mirror is not None
 
 
 def test_fields_of_a_newer_proxy_are_ignored() -> None:

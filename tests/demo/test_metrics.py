@@ -9,7 +9,8 @@ import pytest
 
 from demo.metrics import Buckets, Reading, Traffic, between, parse, quantile, subtract
 from proxy.admin.counters import Counters
-from proxy.admin.exposition import Source, expose
+from proxy.admin.exposition import expose
+from proxy.admin.metric import Source
 from tests.demo.states import status
 
 INFINITE = float("inf")

@@ -1,0 +1,220 @@
+"""What one process tells of its mirroring, the sum of several, and how the status shows it.
+
+A `MirrorReport` is JSON-able and crosses process borders inside `Counters.snapshot` and `ProcessReport`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from proxy.phases import Phase
+
+LATENCY_BUCKETS = 40
+"""Of a store write's duration; bucket *i* holds those below 2**i nanoseconds and not below 2**(i-1); the last also
+those above."""
+
+SourceState = Literal["unknown", "ok", "away", "refused"]
+"""unknown: not asked yet. away: unreachable or too slow, is tried again. refused: answers and says no."""
+
+_WORST: tuple[SourceState, ...] = ("refused", "away", "ok", "unknown")
+
+
+class Model(BaseModel):
+    """Unknown fields are ignored: a newer proxy may be asked by an older command."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class TableHolding(Model):
+    """The phase a table is in, once catalogue, store and spool are taken into account."""
+
+    requested: Phase
+    effective: Phase
+    reasons: list[str] = []
+    overridden: list[str] = []
+
+
+class MirrorCounts(Model):
+    """What is counted of one table that is mirrored."""
+
+    captured: int = 0
+    """Row images of committed transactions."""
+    applied: int = 0
+    """Writes that took effect in the store."""
+    stale: int = 0
+    """Writes the store had in this or a newer version already."""
+    coalesced: int = 0
+    """Images that a newer one of the same row has made needless before they were written."""
+    retried: int = 0
+    """Writes sent again because the store did not take them."""
+    spooled: int = 0
+    """Images that have been written to the spool."""
+    poisoned: int = 0
+    """Documents that the store will never take; each is a gap."""
+    dropped: int = 0
+    """Images that were given up; each is part of a gap."""
+    acks_timed_out: int = 0
+    """Replies that went out although the store had not confirmed within the rule's `ack.timeout`."""
+    queued: int = 0
+    """Images that wait for the store now."""
+    oldest_seconds: float = 0.0
+    """How long the oldest of them has waited."""
+    lag_seconds: float = 0.0
+    """How far the documents are behind: the age of the oldest commit that is not in the store; 0 when all are."""
+    lag_bytes: int = 0
+    """The same in bytes of WAL: from the newest version in the store to the newest captured."""
+    gaps: dict[str, int] = {}
+    """Open gaps by cause; with any, the table cannot be promoted."""
+
+
+class TableReport(MirrorCounts):
+    """One table of one database, as one process (or the sum of several) mirrors it."""
+
+    database: str
+    table: str
+    """schema.table, quoted where PostgreSQL would need it."""
+    holding: TableHolding | None = None
+    """None: as the rules alone decide."""
+    latency: list[int] = []
+    """Durations of store writes; see LATENCY_BUCKETS. Empty for none."""
+    latency_sum: float = 0.0
+    """Seconds."""
+
+
+class CatalogueReport(Model):
+    """What is known of one database's catalogue."""
+
+    database: str
+    state: SourceState
+    error: str = ""
+    """Why it could not be read when last tried; what was read before stays in use."""
+    generation: int = 0
+    """Rises with every change that was noticed."""
+
+
+class MirrorOverview(Model):
+    """What `/status` shows of mirroring beside the tables."""
+
+    memory_bytes: int = 0
+    """Images held in memory."""
+    spool_bytes: int = 0
+    """Disk the spool takes."""
+    spool_entries: int = 0
+    """Transactions in it."""
+    store: SourceState = "unknown"
+    """The document store: not asked yet, `ok`, `away` while it is tried again, `refused` where it says no."""
+    store_error: str = ""
+    """Why the store did not take the last write; empty when it did."""
+    catalogues: list[CatalogueReport] = []
+    """Of the databases that clients have connected to."""
+    statement_cache_hits: int = 0
+    """Statements whose analysis was there."""
+    statement_cache_misses: int = 0
+    """Statements that had to be parsed."""
+
+
+class MirrorReport(MirrorOverview):
+    """Everything the mirror of one process (or the sum of several) tells."""
+
+    tables: list[TableReport] = []
+
+
+def merge(reports: Iterable[MirrorReport]) -> MirrorReport | None:
+    """Several processes as one: sums; of ages, lags and states the worst. None where none of them mirrors.
+
+    Open gaps are the ledger's, which every process reads: of them too the largest count.
+    """
+    found = list(reports)
+    if not found:
+        return None
+    tables: dict[tuple[str, str], TableReport] = {}
+    catalogues: dict[str, CatalogueReport] = {}
+    for report in found:
+        for table in report.tables:
+            key = (table.database, table.table)
+            tables[key] = _add(tables[key], table) if key in tables else table
+        for catalogue in report.catalogues:
+            known = catalogues.get(catalogue.database)
+            if known is None or _WORST.index(catalogue.state) < _WORST.index(known.state):
+                catalogues[catalogue.database] = catalogue
+    worst = min(found, key=lambda one: _WORST.index(one.store))
+    return MirrorReport(
+        tables=[tables[key] for key in sorted(tables)],
+        catalogues=[catalogues[name] for name in sorted(catalogues)],
+        store=worst.store,
+        store_error=worst.store_error,
+        **{name: sum(getattr(one, name) for one in found) for name in _SUMS},
+    )
+
+
+_SUMS = ("memory_bytes", "spool_bytes", "spool_entries", "statement_cache_hits", "statement_cache_misses")
+TABLE_COUNTERS = (
+    "captured",
+    "applied",
+    "stale",
+    "coalesced",
+    "retried",
+    "spooled",
+    "poisoned",
+    "dropped",
+    "acks_timed_out",
+)
+_TABLE_MAXIMA = ("oldest_seconds", "lag_seconds", "lag_bytes")
+
+
+def _add(one: TableReport, other: TableReport) -> TableReport:
+    values: dict[str, object] = {
+        name: getattr(one, name) + getattr(other, name) for name in (*TABLE_COUNTERS, "queued", "latency_sum")
+    }
+    values |= {name: max(getattr(one, name), getattr(other, name)) for name in _TABLE_MAXIMA}
+    values["gaps"] = dict(Counter(one.gaps) | Counter(other.gaps))
+    values["latency"] = [a + b for a, b in zip(_padded(one.latency), _padded(other.latency), strict=True)]
+    holdings = [holding for holding in (one.holding, other.holding) if holding is not None]
+    values["holding"] = min(holdings, key=lambda holding: holding.effective.rank) if holdings else None
+    return one.model_copy(update=values)
+
+
+def _padded(buckets: Sequence[int]) -> list[int]:
+    return [*buckets, *[0] * (LATENCY_BUCKETS - len(buckets))]
+
+
+def quantile(buckets: Sequence[int], share: float) -> float | None:
+    """Seconds below which `share` of the durations lie, as exact as the buckets are; None where there are none."""
+    wanted = share * sum(buckets)
+    if not wanted:
+        return None
+    below = 0
+    for power, count in enumerate(buckets):
+        if count and below + count >= wanted:
+            low, high = 1 << power >> 1, 1 << power
+            return (low + (high - low) * (wanted - below) / count) / 1e9
+        below += count
+    raise AssertionError("the last bucket reaches every share")
+
+
+class MirrorStatus(MirrorCounts):
+    """What `/status` shows of one table that is mirrored, all workers together."""
+
+    store_write_p50: float | None = None
+    """Median duration of a store write, seconds; null before the first."""
+    store_write_p99: float | None = None
+    """The 99th percentile of the same."""
+
+
+NOTHING_MIRRORED = MirrorStatus()
+
+
+def describe(table: TableReport) -> MirrorStatus:
+    return MirrorStatus(
+        **{name: getattr(table, name) for name in MirrorCounts.model_fields},
+        store_write_p50=quantile(table.latency, 0.5),
+        store_write_p99=quantile(table.latency, 0.99),
+    )
+
+
+def overview(report: MirrorReport) -> MirrorOverview:
+    return MirrorOverview(**{name: getattr(report, name) for name in MirrorOverview.model_fields})

@@ -1,0 +1,121 @@
+"""What the mirrors of several processes tell as one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.admin.mirror import (
+    LATENCY_BUCKETS,
+    NOTHING_MIRRORED,
+    CatalogueReport,
+    MirrorReport,
+    TableHolding,
+    TableReport,
+    describe,
+    merge,
+    overview,
+    quantile,
+)
+from proxy.phases import Phase
+
+
+def holding(effective: Phase, *reasons: str) -> TableHolding:
+    return TableHolding(requested=Phase.DUAL_WRITE, effective=effective, reasons=list(reasons))
+
+
+def table(name: str = "public.orders", database: str = "shop", **values: object) -> TableReport:
+    return TableReport.model_validate({"database": database, "table": name, **values})
+
+
+def test_counts_add_up_and_of_lags_the_worst_counts() -> None:
+    one = MirrorReport(tables=[table(captured=3, queued=1, lag_seconds=2.0, lag_bytes=10)], memory_bytes=5)
+    other = MirrorReport(tables=[table(captured=4, queued=2, lag_seconds=1.0, lag_bytes=20)], memory_bytes=6)
+    total = merge([one, other])
+    assert total is not None
+    assert total.tables == [table(captured=7, queued=3, lag_seconds=2.0, lag_bytes=20, latency=[0] * 40)]
+    assert total.memory_bytes == 11
+
+
+def test_tables_of_different_databases_stay_apart_and_in_order() -> None:
+    total = merge([MirrorReport(tables=[table(database="b")]), MirrorReport(tables=[table(database="a")])])
+    assert total is not None
+    assert [one.database for one in total.tables] == ["a", "b"]
+
+
+def test_a_gap_that_two_processes_see_is_one_gap() -> None:
+    one = MirrorReport(tables=[table(gaps={"copy": 2, "ddl": 1})])
+    other = MirrorReport(tables=[table(gaps={"copy": 2, "trigger": 1})])
+    total = merge([one, other])
+    assert total is not None
+    assert total.tables[0].gaps == {"copy": 2, "ddl": 1, "trigger": 1}
+
+
+def test_a_table_is_in_the_earliest_phase_any_process_has_it_in() -> None:
+    held = holding(Phase.PASSTHROUGH, "no store")
+    one = MirrorReport(tables=[table(holding=holding(Phase.DUAL_WRITE))])
+    other = MirrorReport(tables=[table(holding=held)])
+    for pair in ([one, other], [other, one]):
+        total = merge(pair)
+        assert total is not None
+        assert total.tables[0].holding == held
+
+
+@pytest.mark.parametrize(
+    ("states", "worst"),
+    [
+        (("ok", "away"), "away"),
+        (("away", "refused"), "refused"),
+        (("unknown", "ok"), "ok"),
+        (("unknown", "unknown"), "unknown"),
+    ],
+)
+def test_of_states_the_worst_is_shown(states: Sequence[str], worst: str) -> None:
+    reports = [
+        MirrorReport.model_validate(
+            {"store": state, "store_error": state, "catalogues": [{"database": "shop", "state": state}]}
+        )
+        for state in states
+    ]
+    for order in (reports, reports[::-1]):
+        total = merge(order)
+        assert total is not None
+        assert (total.store, total.store_error) == (worst, worst)
+        assert [one.state for one in total.catalogues] == [worst]
+
+
+def test_nothing_is_merged_of_nothing() -> None:
+    assert merge([]) is None
+
+
+@given(st.lists(st.integers(1, 60 * 10**9), min_size=1, max_size=50), st.sampled_from([0.5, 0.99, 1.0]))
+def test_a_quantile_is_within_its_bucket(nanoseconds: list[int], share: float) -> None:
+    buckets = [0] * LATENCY_BUCKETS
+    for duration in nanoseconds:
+        buckets[min(duration.bit_length(), LATENCY_BUCKETS - 1)] += 1
+    exact = next(
+        one for place, one in enumerate(sorted(nanoseconds), start=1) if place >= share * len(nanoseconds)
+    )
+    found = quantile(buckets, share)
+    assert found is not None
+    assert 2 ** (exact.bit_length() - 1) <= found * 1e9 * (1 + 1e-9)
+    assert found * 1e9 <= 2 ** exact.bit_length() * (1 + 1e-9)
+
+
+def test_without_writes_there_is_no_quantile() -> None:
+    assert quantile([], 0.5) is None
+    assert describe(table()) == NOTHING_MIRRORED
+
+
+def test_a_report_crosses_the_wire_unchanged() -> None:
+    report = MirrorReport(
+        tables=[table(gaps={"copy": 1}, latency=[0, 1], holding=holding(Phase.PASSTHROUGH, "no store"))],
+        store="away",
+        catalogues=[CatalogueReport(database="shop", state="ok", generation=3)],
+    )
+    assert MirrorReport.model_validate(json.loads(json.dumps(report.model_dump(mode="json")))) == report
+    assert overview(report).catalogues == report.catalogues
