@@ -205,6 +205,9 @@ class Settings(BaseModel):
     keepalive_interval: Annotated[Seconds, Field(ge=1, le=32767), Doc(TIMES, "DURATION")] = 10.0
     """Between keepalive probes; whole seconds."""
 
+    mirror_linger: Annotated[Seconds, Field(ge=0, le=60), Doc(TIMES, "DURATION")] = 0.02
+    """How long writes that no reply waits for may gather before they are sent to the store together."""
+
     store_timeout: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 10.0
     """For one operation of the document store; then it is tried again."""
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proxy.admin.status import ProcessStatus, RuleProblem, Status, TableStatus
+from proxy.mirror_view import name, render_mirror
 
 STATE_STYLES = {
     "running": "bold green",
@@ -28,6 +29,8 @@ def render(status: Status, *, now: datetime) -> Group:
     parts.append(_rules(status, now))
     if status.tables:
         parts.append(_tables(status.tables))
+    if status.mirror is not None:
+        parts += render_mirror(status.mirror, status.tables)
     parts.append(_processes(status.processes, now))
     return Group(*parts)
 
@@ -95,9 +98,8 @@ def _tables(tables: Sequence[TableStatus]) -> Table:
         why = Text("; ".join(table.reasons))
         if table.overridden:
             why.append(f"forced past: {'; '.join(table.overridden)}", "bold red")
-        name = table.table if table.database is None else f"{table.database}: {table.table}"
         view.add_row(
-            Text(name),
+            Text(name(table)),
             str(table.requested),
             Text(str(table.effective), "yellow" if held else "green"),
             Text(table.collection),

@@ -73,13 +73,44 @@ function show(status) {
   fill(by("tables"), status.tables.map((t) => {
     const held = t.requested !== t.effective;
     const forced = t.overridden.length ? `forced past: ${t.overridden.join("; ")}` : "";
-    return [cell(t.database ? `${t.database}: ${t.table}` : t.table), cell(t.requested),
+    return [cell(title(t)), cell(t.requested),
       cell(t.effective, held ? "held" : ""), cell(t.collection), cell(t.reasons.join("; ") || forced, held ? "held" : "")];
   }), 5, "No table has a rule.");
+  showMirror(status);
   fill(by("processes"), status.processes.map((p) => [cell(p.worker), cell(p.pid), cell(p.state),
     cell(p.connections.client), cell(p.connections.active), cell(p.connections.server), cell(size(p.rss_bytes)),
     cell(`${p.cpu_seconds.toFixed(1)} s`),
     cell(`${(p.loop_lag_seconds * 1000).toFixed(1)} ms, most ${(p.loop_lag_max * 1000).toFixed(1)} ms`)]), 9, "No process answers.");
+}
+
+function span(seconds) {
+  if (seconds === null) return "-";
+  if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+  return seconds < 120 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function showMirror(status) {
+  const m = status.mirror;
+  by("mirror").hidden = !m;
+  if (!m) return;
+  const looked = m.statement_cache_hits + m.statement_cache_misses;
+  const catalogues = m.catalogues.filter((c) => c.state !== "ok")
+    .map((c) => `catalogue of ${c.database}: ${c.state}${c.error ? ` (${c.error})` : ""}`);
+  by("store").textContent = [`store: ${m.store}${m.store_error ? ` (${m.store_error})` : ""}`,
+    `memory ${size(m.memory_bytes)}`, `spool ${size(m.spool_bytes)} (${m.spool_entries} transactions)`,
+    looked ? `${(100 * m.statement_cache_hits / looked).toFixed(1)} % of ${looked} statements cached` : "",
+    ...catalogues].filter(Boolean).join(" · ");
+  fill(by("mirrored"), status.tables.filter((t) => t.mirror).map((t) => {
+    const c = t.mirror;
+    const gaps = Object.entries(c.gaps).map(([cause, count]) => `${cause}: ${count}`).join(", ");
+    return [cell(title(t)), cell(c.captured), cell(c.applied), cell(c.queued), cell(c.queued ? span(c.oldest_seconds) : "-"),
+      cell(c.queued ? `${span(c.lag_seconds)}, ${size(c.lag_bytes)}` : "-"),
+      cell(`${span(c.store_write_p50)} / ${span(c.store_write_p99)}`), cell(c.retried), cell(gaps || "none", gaps ? "gaps" : "")];
+  }), 9, "No table is mirrored.");
+}
+
+function title(table) {
+  return table.database ? `${table.database}: ${table.table}` : table.table;
 }
 
 function setState(state) {
