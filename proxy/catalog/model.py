@@ -147,6 +147,10 @@ class Snapshot:
     """(relation oid, INSERT | UPDATE | DELETE) -> what else happens."""
     truncates: Mapping[int, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """oid -> oids of all tables TRUNCATE ... CASCADE on it empties too, itself left out."""
+    truncate_effects: Mapping[int, tuple[SideEffect, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """oid -> what TRUNCATE triggers do, those of tables that CASCADE empties among them."""
     functions: Mapping[str, tuple[SideEffect, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Unqualified name of a function or procedure that may write -> the ruled tables it may write."""
     unreadable: Mapping[str, Mapping[int, str]] = field(default_factory=lambda: MappingProxyType({}))
