@@ -1,0 +1,134 @@
+"""The binary form of rows: what `record_send` writes, and the header that capture puts before a row.
+
+`record_send`: int32 number of fields, then for each field its type (oid), int32 length (-1 for NULL) and value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from struct import error as struct_error
+from typing import NamedTuple
+
+from proxy.mirror.versions import pack
+
+HEADER_FIELDS = 7
+"""tableoid, WAL position, WAL file, transaction, action of MERGE, text of the row, old row."""
+
+_COUNT = Struct(">i").unpack_from
+_FIELD = Struct(">Ii").unpack_from
+_OID = Struct(">I").unpack
+_LONG = Struct(">Q").unpack
+
+Fields = Sequence[bytes | None]
+"""The values of a row in the order of its attributes; None is NULL."""
+
+
+class MalformedRecord(ValueError):
+    """Bytes that `record_send` did not write."""
+
+
+class ImageHeader(NamedTuple):
+    """What stands before a captured row."""
+
+    relation: int
+    """tableoid: the oid of the table the row is really in."""
+    lsn: int | None
+    """None in rows that were read again."""
+    timeline: int | None
+    xid: int | None
+    """64 bits, epoch included."""
+    action: str | None
+    """Of MERGE: INSERT, UPDATE or DELETE."""
+    text: bytes | None
+    """The row's text output, where a column's type has no decoder."""
+    old: bytes | None
+    """The old row, as `record_send` wrote it, without a header."""
+
+    @property
+    def version(self) -> int | None:
+        """See `proxy.mirror.versions`; None where the header has no position."""
+        if self.lsn is None or self.timeline is None:
+            return None
+        return pack(self.timeline, self.lsn)
+
+
+def parse_record(data: bytes) -> tuple[tuple[int, ...], list[bytes | None]]:
+    """Type oids and values of every field."""
+    oids: list[int] = []
+    fields: list[bytes | None] = []
+    add_oid = oids.append
+    add_field = fields.append
+    position = 4
+    try:
+        for _ in range(_COUNT(data)[0]):
+            oid, length = _FIELD(data, position)
+            position += 8
+            add_oid(oid)
+            if length < 0:
+                add_field(None)
+            else:
+                end = position + length
+                add_field(data[position:end])
+                position = end
+    except struct_error:
+        raise MalformedRecord(f"a record of {len(data)} bytes ends within a field") from None
+    if position != len(data):
+        raise MalformedRecord(f"a record of {len(data)} bytes has its last field end at {position}")
+    return tuple(oids), fields
+
+
+def parse_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes | None]]:
+    """Header, type oids and values of the row behind it."""
+    oids, fields = parse_record(data)
+    if len(fields) < HEADER_FIELDS or (tableoid := fields[0]) is None:
+        raise MalformedRecord(f"an image has {len(fields)} fields and no table")
+    lsn, walfile, xid, action = fields[1:5]
+    try:
+        header = ImageHeader(
+            _OID(tableoid)[0],
+            None if lsn is None else _LONG(lsn)[0],
+            None if walfile is None else int(walfile[:8], 16),
+            None if xid is None else _LONG(xid)[0],
+            None if action is None else action.decode("ascii"),
+            fields[5],
+            fields[6],
+        )
+    except (struct_error, ValueError):
+        raise MalformedRecord("the header of an image has fields of other types") from None
+    return header, oids[HEADER_FIELDS:], fields[HEADER_FIELDS:]
+
+
+def parse_row_text(text: str) -> list[str | None]:
+    """The columns of a row's text output, quoted ones unquoted: `(1,"a b",,x)`. Manual: 8.16.6."""
+    if len(text) < 2 or text[0] != "(" or text[-1] != ")":
+        raise MalformedRecord("a row's text has no parentheses around it")
+    if text == "()":
+        return []
+    values: list[str | None] = []
+    part: list[str] = []
+    quoted = seen_quotes = False
+    position, last = 1, len(text) - 1
+    while position < last:
+        char = text[position]
+        if char == "\\":
+            position += 1
+            part.append(text[position])
+        elif char == '"':
+            if quoted and text[position + 1] == '"':
+                position += 1
+                part.append('"')
+            else:
+                quoted = not quoted
+                seen_quotes = True
+        elif char == "," and not quoted:
+            values.append("".join(part) if part or seen_quotes else None)
+            part = []
+            seen_quotes = False
+        else:
+            part.append(char)
+        position += 1
+    if quoted:
+        raise MalformedRecord("a row's text ends within quotes")
+    values.append("".join(part) if part or seen_quotes else None)
+    return values

@@ -1,0 +1,179 @@
+"""Character types, bytea and uuid.
+
+Text arrives in the client encoding of the session that wrote it, so a codec is made for one encoding; whoever
+captures must see to it that this is UTF8 or the server's own, else PostgreSQL may fail to convert the row.
+"""
+
+from __future__ import annotations
+
+import codecs
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from bson.binary import UUID_SUBTYPE, Binary
+
+from proxy.documents.codec import Codec, Foreign, KeyParts, Unfit, identity, text_codec
+
+_ENCODINGS = {
+    "UTF8": "utf-8",
+    "SQL_ASCII": "utf-8",
+    "LATIN1": "iso8859-1",
+    "LATIN2": "iso8859-2",
+    "LATIN3": "iso8859-3",
+    "LATIN4": "iso8859-4",
+    "LATIN5": "iso8859-9",
+    "LATIN6": "iso8859-10",
+    "LATIN7": "iso8859-13",
+    "LATIN8": "iso8859-14",
+    "LATIN9": "iso8859-15",
+    "LATIN10": "iso8859-16",
+    "ISO_8859_5": "iso8859-5",
+    "ISO_8859_6": "iso8859-6",
+    "ISO_8859_7": "iso8859-7",
+    "ISO_8859_8": "iso8859-8",
+    "KOI8R": "koi8-r",
+    "KOI8U": "koi8-u",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    **{f"WIN{number}": f"cp{number}" for number in range(1250, 1259)},
+    "EUC_JP": "euc_jp",
+    "EUC_JIS_2004": "euc_jis_2004",
+    "EUC_KR": "euc_kr",
+    "EUC_CN": "gb2312",
+    "SJIS": "shift_jis",
+    "SHIFT_JIS_2004": "shift_jis_2004",
+    "BIG5": "big5",
+    "GBK": "gbk",
+    "GB18030": "gb18030",
+    "UHC": "cp949",
+    "JOHAB": "johab",
+}
+"""PostgreSQL's names, manual 24.3.1. SQL_ASCII says nothing of its bytes: those that are UTF-8 can be mirrored."""
+
+BPCHAR_HEADER = 4
+"""By how much the type modifier is larger than n of char(n)."""
+
+
+class UnknownEncoding(ValueError):
+    """An encoding that cannot be read here."""
+
+
+def python_encoding(name: str) -> str:
+    """Python's name of a `client_encoding` or `server_encoding`. UnknownEncoding where there is none."""
+    folded = name.upper().replace("-", "").replace("UNICODE", "UTF8")
+    found = _ENCODINGS.get(name.upper()) or _ENCODINGS.get(folded)
+    if found is None:
+        raise UnknownEncoding(f"encoding {name} cannot be read")
+    return codecs.lookup(found).name
+
+
+@lru_cache(maxsize=64)
+def reader(encoding: str) -> Callable[[bytes], str]:
+    """Bytes of a text, in an encoding as Python names it, to the text."""
+
+    def read(raw: bytes) -> str:
+        try:
+            return str(raw, encoding)
+        except UnicodeDecodeError:
+            raise Unfit(f"the text is not valid {encoding}") from None
+
+    return read
+
+
+@lru_cache(maxsize=64)
+def text_like(encoding: str) -> Codec:
+    """text, varchar, name, enums, citext, json and whatever else sends its text."""
+    return text_codec(reader(encoding))
+
+
+@lru_cache(maxsize=64)
+def json_text(encoding: str) -> Codec:
+    """json: kept as it was written; no key, as the type has no equality."""
+    return text_codec(reader(encoding), keyed=False)
+
+
+@lru_cache(maxsize=64)
+def versioned(encoding: str) -> Codec:
+    """jsonpath, ltree, lquery: a version byte and the text."""
+    read = reader(encoding)
+
+    def out(raw: bytes) -> str:
+        if raw[:1] != b"\1":
+            raise Unfit("the binary form of this type has another version")
+        return read(raw[1:])
+
+    return text_codec(out)
+
+
+@lru_cache(maxsize=256)
+def bpchar(encoding: str, length: int | None) -> Codec:
+    """char(n): without its padding. `length` is n; None for bpchar without one, whose spaces are kept but in a key."""
+    read = reader(encoding)
+    if length is None:
+        return text_codec(read, key=_unpadded_key)
+
+    def decode(raw: bytes) -> str:
+        return read(raw).rstrip(" ")
+
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value.ljust(length)
+        raise Foreign("not a string")
+
+    return Codec(decode, read, lambda given: given.rstrip(" "), text)
+
+
+def _unpadded_key(value: str) -> KeyParts:
+    bare = value.rstrip(" ")
+    return bare, bare, None if bare == value else value
+
+
+def _char(raw: bytes) -> str:
+    if raw == b"\0":
+        return ""
+    return chr(raw[0]) if raw[0] < 128 else f"\\{raw[0]:03o}"
+
+
+CHAR = text_codec(_char)
+"""The type "char": one byte; above 127 in octal, as PostgreSQL 16 and later write it."""
+
+
+def _bytea_out(raw: bytes) -> str:
+    return "\\x" + raw.hex()
+
+
+def _parse_bytea(text: str) -> bytes:
+    if not text.startswith("\\x"):
+        raise ValueError("not in bytea's hex format")
+    return bytes.fromhex(text[2:])
+
+
+def _bytea_text(value: Any) -> str:
+    if isinstance(value, bytes) and not (isinstance(value, Binary) and value.subtype != 0):
+        return _bytea_out(value)
+    raise Foreign("not binary data")
+
+
+BYTEA = Codec(identity, _bytea_out, _parse_bytea, _bytea_text)
+
+
+def _uuid(raw: bytes) -> Binary:
+    return Binary(raw, UUID_SUBTYPE)
+
+
+def _uuid_out(raw: bytes) -> str:
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _uuid_text(value: Any) -> str:
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE and len(value) == 16:
+        return _uuid_out(value)
+    raise Foreign("not a UUID")
+
+
+UUID = Codec(_uuid, _uuid_out, lambda text: Binary(uuid.UUID(text).bytes, UUID_SUBTYPE), _uuid_text)
