@@ -12,6 +12,7 @@ import pytest
 from proxy.config import Settings
 from proxy.instance import Instance, StartError
 from proxy.logs import configure, get_logger
+from proxy.phases import LAST_BUILT
 
 
 def settings(**values: object) -> Settings:
@@ -56,7 +57,7 @@ async def test_it_takes_the_file_descriptors_it_may_have(monkeypatch: pytest.Mon
 
 async def test_its_report(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
-    rules.write_text("tables:\n  orders:\n    phase: dual_write\n")
+    rules.write_text("tables:\n  orders:\n    phase: decommission\n")
     instance = Instance(settings(rules=str(rules)), index=3)
     await instance.start()
     report = instance.report()
@@ -64,7 +65,7 @@ async def test_its_report(tmp_path: Path) -> None:
     assert report.process.state == "running"
     assert report.process.listen == [str(address) for address in instance.addresses]
     (table,) = report.tables
-    assert (table.requested.value, table.effective.value) == ("dual_write", "passthrough")
+    assert (table.requested.value, table.effective) == ("decommission", LAST_BUILT)
     assert table.reasons
     await instance.drain()
     assert instance.report().process.state == "stopped"

@@ -14,7 +14,7 @@ from watchfiles import awatch
 
 import proxy.reload
 from proxy.admin.counters import Counters
-from proxy.phases import Phase
+from proxy.phases import LAST_BUILT, Phase
 from proxy.reload import RuleBook, RuleWatcher
 from proxy.rules import DEFAULT_MAX_RULES_SIZE, MAX_RULES_SIZE, RulesError, RuleSet, load_rules
 from tests.rulefiles.texts import rules
@@ -441,7 +441,7 @@ async def test_phases_are_told_and_why_they_are_held(directory: Path) -> None:
         assert (told["table"], told["requested"], told["effective"]) == (
             "public.orders",
             "dark_read",
-            "passthrough",
+            str(LAST_BUILT),
         )
         assert "not built yet" in told["reasons"][0]
         assert told["rule"] == f"{directory}/a.yaml:1:10"

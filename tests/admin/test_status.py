@@ -11,7 +11,7 @@ import pytest
 
 from proxy.admin.mirror import MirrorReport, TableHolding, TableReport
 from proxy.admin.status import Status, combine, json_schema, readiness
-from proxy.phases import Phase
+from proxy.phases import LAST_BUILT, Phase
 from proxy.rules import Problem, RulesError, RuleSet, load_rules
 from tests.admin.sources import STARTED, book, process
 
@@ -159,7 +159,7 @@ def test_a_holding_of_other_rules_is_not_shown(rules: RuleSet) -> None:
     old = TableHolding(requested=Phase.BACKFILL, effective=Phase.BACKFILL)
     status = combine([process(book(rules), mirror=mirror(orders(holding=old)))], workers=1)
     table = next(table for table in status.tables if table.table == "public.orders")
-    assert table.effective is Phase.PASSTHROUGH
+    assert table.effective is LAST_BUILT
     assert table.mirror is not None
 
 
