@@ -7,7 +7,10 @@ from pathlib import Path
 
 from proxy.config import Settings, settings_table
 
-STORE = "mongodb://store.example:27017"
+SECRETS = {
+    "store": "mongodb://store.example:27017",
+    "control_dsn": "postgresql://causeway@database.example/shop",
+}
 PREFIX = "CAUSEWAY_"
 
 
@@ -25,6 +28,6 @@ def settings_from_environment(environment: Mapping[str, str], scratch: Path) -> 
         if row is None:
             row = table[variable.removesuffix("_FILE")]
             assert row.secret, f"{variable}: {row.name} cannot be given as a file"
-            value = STORE
+            value = SECRETS[row.name]
         values[row.name] = value
     return Settings.model_validate({"upstream": "database.example:5432"} | values)

@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -99,6 +100,20 @@ def test_the_upstream_and_the_store_are_services_here(
     assert found[1] in services
     assert found[2] in services[found[1]]["command"]
     assert f"_id: '{found[2]}'" in services["mongo-init"]["command"][-1]
+
+
+def test_the_control_connection_goes_to_the_upstream_itself(
+    services: dict[str, Service], settings: Settings
+) -> None:
+    assert settings.control_dsn is not None
+    dsn = urlsplit(settings.control_dsn.get_secret_value())
+    database = services["postgres"]["environment"]
+    assert f"{dsn.hostname}:{dsn.port}" == str(settings.upstream.hosts[0])
+    assert (dsn.username, dsn.password, dsn.path) == (
+        database["POSTGRES_USER"],
+        database["POSTGRES_PASSWORD"],
+        "/" + database["POSTGRES_DB"],
+    )
 
 
 def test_psql_goes_through_causeway(services: dict[str, Service], settings: Settings) -> None:

@@ -13,7 +13,9 @@ import yaml
 
 from proxy.addresses import TcpAddress
 from proxy.config import Settings
+from proxy.phases import Phase
 from proxy.rules import load_rules
+from proxy.units import parse_size
 from tests.packaging import kustomize
 from tests.packaging.kustomize import Object
 from tests.packaging.settings import settings_from_environment
@@ -242,13 +244,16 @@ def test_rules_load_from_a_volume_as_the_kubelet_lays_it_out(objects: list[Objec
         (version / name).write_text(text)
         (tmp_path / name).symlink_to(f"..data/{name}")
     rules = load_rules(tmp_path)
-    assert not rules.needs_sql
+    assert {rule.phase for rule in rules.tables.values()} <= {Phase.DUAL_WRITE}
 
 
 def test_the_spool_is_writable_and_bounded(pod: Object, causeway: Object, settings: Settings) -> None:
     volume = mounted(pod, causeway)[str(settings.spool)]
-    assert volume["emptyDir"]["sizeLimit"] == "1Gi"
-    assert causeway["resources"]["limits"]["ephemeral-storage"] == "2Gi"
+    limits = [volume["emptyDir"]["sizeLimit"], causeway["resources"]["limits"]["ephemeral-storage"]]
+    space, all_space = (parse_size(limit + "B") for limit in limits)
+    # SQLite needs room beside what it holds, and an emptyDir past its limit has the pod evicted.
+    assert space >= 2 * settings.spool_size
+    assert all_space > space
     assert pod["securityContext"]["fsGroup"] == causeway["securityContext"]["runAsGroup"]
 
 
@@ -259,6 +264,20 @@ def test_the_store_comes_from_a_secret_that_is_not_kept_here(
     assert mounted(pod, causeway)[str(path.parent)]["secret"]["secretName"] == "causeway-store"
     assert "CAUSEWAY_STORE" not in environment(causeway)
     assert not [item for item in objects if item["kind"] == "Secret"]
+
+
+def test_production_mirrors_with_a_role_of_its_own(tmp_path: Path) -> None:
+    objects = kustomize.build(TOP / "k8s/overlays/production")
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+    (causeway,) = pod["initContainers"]
+    path = Path(environment(causeway)["CAUSEWAY_CONTROL_DSN_FILE"])
+    assert mounted(pod, causeway)[str(path.parent)]["secret"]["secretName"] == "causeway-control"
+    assert "CAUSEWAY_CONTROL_DSN" not in environment(causeway)
+    for name, text in only(objects, "ConfigMap")["data"].items():
+        (tmp_path / name).write_text(text)
+    rules = load_rules(tmp_path)
+    assert [str(rule.name) for rule in rules.tables.values()] == ["shop.public.orders"]
+    assert {rule.phase for rule in rules.tables.values()} == {Phase.DUAL_WRITE}
 
 
 def test_production_verifies_the_upstream_with_a_mounted_certificate() -> None:
