@@ -56,6 +56,8 @@ class Codec:
     """What `decode` gives to text; takes a value as pymongo reads it back from the store, too."""
     marked: bool = False
     """Whether the value needs something beside it, in `_cw`: microseconds or a flag."""
+    timed: bool = False
+    """Whether it always has microseconds beside it."""
     key: Callable[[Any], KeyParts] | None = plain_key
     """From what `decode` gives; None: values of the type cannot identify a document."""
     from_id: Callable[[Any], Any] = identity

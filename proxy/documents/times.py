@@ -146,7 +146,9 @@ def timestamp(precision: int | None, *, zone: bool) -> Codec:
         value, us, flag = decode(raw)
         return _WORDS[flag] if flag else _moment_text(int(value), us or 0, suffix)
 
-    return Codec(decode, out, parse, text, marked=True, key=_moment_key, from_id=_moment_from_id)
+    return Codec(
+        decode, out, parse, text, marked=True, timed=not exact, key=_moment_key, from_id=_moment_from_id
+    )
 
 
 def _word(flag: Any) -> str:

@@ -1,0 +1,126 @@
+"""Which codec a column's type has: a table of the built-in types, and what is made of other types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from proxy.catalog.model import TypeInfo
+from proxy.documents.arrays import array, vector
+from proxy.documents.codec import Codec
+from proxy.documents.composites import composite, multirange_of, range_of, unsent
+from proxy.documents.floats import FLOAT4, FLOAT8
+from proxy.documents.json_values import jsonb
+from proxy.documents.numbers import BOOL, INT2, INT4, INT8, MAX_DIGITS, NUMERIC, OID, OID8, PG_LSN, TID
+from proxy.documents.strings import BPCHAR_HEADER, BYTEA, CHAR, UUID, bpchar, json_text, text_like, versioned
+from proxy.documents.times import DATE, INTERVAL, TIME, TIMETZ, timestamp
+
+FIXED: Mapping[int, Codec] = MappingProxyType(
+    {
+        16: BOOL,
+        17: BYTEA,
+        18: CHAR,
+        20: INT8,
+        21: INT2,
+        22: vector(INT2),
+        23: INT4,
+        26: OID,
+        27: TID,
+        28: OID,  # xid
+        29: OID,  # cid
+        30: vector(OID),
+        700: FLOAT4,
+        701: FLOAT8,
+        1082: DATE,
+        1083: TIME,
+        1186: INTERVAL,
+        1266: TIMETZ,
+        2950: UUID,
+        3220: PG_LSN,
+        5069: OID8,  # xid8
+    }
+)
+"""By the oid of a built-in type: pg_type.dat."""
+
+TEXTUAL: Mapping[int, Callable[[str], Codec]] = MappingProxyType(
+    {
+        19: text_like,  # name
+        25: text_like,
+        114: json_text,
+        705: text_like,  # unknown
+        1043: text_like,  # varchar
+        3802: jsonb,
+        4072: versioned,  # jsonpath
+    }
+)
+"""By oid: types whose binary form has text of some encoding in it."""
+
+EXTENSIONS: Mapping[str, Callable[[str], Codec]] = MappingProxyType(
+    {"citext": text_like, "ltree": versioned, "lquery": versioned}
+)
+"""By name: types of extensions with a binary form as simple; all others come as text from the server."""
+
+BPCHAR = 1042
+TIMESTAMP = 1114
+TIMESTAMPTZ = 1184
+NUMERIC_OID = 1700
+
+_PRECISION_SHIFT = 16
+_NUMERIC_HEADER = 4
+
+
+class NoCodec(Exception):
+    """No document can hold what the type allows. The message says why and what to do."""
+
+
+def numeric_precision(typmod: int) -> int | None:
+    """p of numeric(p, s); None where there is none."""
+    return None if typmod < 0 else (typmod - _NUMERIC_HEADER >> _PRECISION_SHIFT) & 0xFFFF
+
+
+def codec_of(oid: int, typmod: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
+    """NoCodec where a column of the type must be refused. `encoding` as Python names it."""
+    if (fixed := FIXED.get(oid)) is not None:
+        return fixed
+    if (textual := TEXTUAL.get(oid)) is not None:
+        return textual(encoding)
+    if oid == NUMERIC_OID:
+        precision = numeric_precision(typmod)
+        if precision is not None and precision > MAX_DIGITS:
+            raise NoCodec(f"numeric({precision}) can hold more than the {MAX_DIGITS} digits of a document")
+        return NUMERIC
+    if oid in (TIMESTAMP, TIMESTAMPTZ):
+        return timestamp(typmod if 0 <= typmod <= 6 else None, zone=oid == TIMESTAMPTZ)
+    if oid == BPCHAR:
+        return bpchar(encoding, typmod - BPCHAR_HEADER if typmod >= BPCHAR_HEADER else None)
+    info = types.get(oid)
+    if info is None:
+        raise NoCodec(f"the type with oid {oid} is not in the catalogue that was read")
+    return _made(info, typmod, types, encoding)
+
+
+def _made(info: TypeInfo, typmod: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
+    if info.kind == "d":
+        return codec_of(info.base, info.base_typmod, types, encoding)
+    if info.kind == "e":
+        return text_like(encoding)
+    if info.category == "A" and info.element:
+        return array(codec_of(info.element, typmod, types, encoding), info.delimiter)
+    if info.kind == "c" and info.sendable:
+        return composite([_inner(field, types, encoding) for _, field in info.fields])
+    if info.kind == "r" and info.element:
+        return range_of(_inner(info.element, types, encoding))
+    if info.kind == "m" and info.element:
+        return multirange_of(_inner(info.element, types, encoding))
+    known = EXTENSIONS.get(info.name)
+    if known is not None and info.sendable:
+        return known(encoding)
+    return unsent(keyed=False)
+
+
+def _inner(oid: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
+    """Of a part whose text alone is needed: what a document could not hold is no matter."""
+    try:
+        return codec_of(oid, -1, types, encoding)
+    except NoCodec:
+        return unsent(keyed=False)
