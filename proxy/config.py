@@ -184,6 +184,9 @@ class Settings(BaseModel):
     max_reread_rows: Annotated[int, Field(ge=1, le=10_000_000), Doc(LIMITS, "N")] = 10_000
     """Rows of one gap that are read again from PostgreSQL; a gap of more stays open for the whole table."""
 
+    max_reread_gaps: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = 1000
+    """Gaps whose rows wait to be read again, per worker; those beyond stay open for their whole table."""
+
     startup_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 60.0
     """From a client's connection to the end of its authentication (PostgreSQL: authentication_timeout)."""
 
@@ -216,6 +219,9 @@ class Settings(BaseModel):
 
     catalogue_interval: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 2.0
     """Between two looks at the source's catalogue."""
+
+    catalogue_timeout: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 30.0
+    """For one query of the control connection."""
 
     heartbeat_interval: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 2.0
     """Between two signs of life that the other proxies of the source see in the store."""

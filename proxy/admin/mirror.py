@@ -6,12 +6,13 @@ A `MirrorReport` is JSON-able and crosses process borders inside `Counters.snaps
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from proxy.phases import Phase
+from proxy.phases import Holding, Phase
 
 LATENCY_BUCKETS = 40
 """Of a store write's duration; bucket *i* holds those below 2**i nanoseconds and not below 2**(i-1); the last also
@@ -121,6 +122,47 @@ class MirrorReport(MirrorOverview):
     """Everything the mirror of one process (or the sum of several) tells."""
 
     tables: list[TableReport] = []
+
+
+def compose(
+    meters: Mapping[str, Any],
+    *,
+    gaps: Mapping[tuple[str, str, str], int] = MappingProxyType({}),
+    holdings: Mapping[tuple[str, str], Holding] = MappingProxyType({}),
+    catalogues: Sequence[CatalogueReport] = (),
+    cache: tuple[int, int] = (0, 0),
+) -> MirrorReport:
+    """The report of one process from its parts.
+
+    `meters` is a snapshot of `proxy.mirror.meters.Meters`. `gaps` are counted by database, table (as in TableReport)
+    and cause, `holdings` are by database and table; a table that stands in one of them only is in the report too.
+    `cache` is hits and misses of the statement cache.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {
+        (row["database"], row["table"]): dict(row) for row in meters.get("tables", ())
+    }
+
+    def row(database: str, table: str) -> dict[str, Any]:
+        return rows.setdefault((database, table), {"database": database, "table": table})
+
+    for (database, table, cause), count in gaps.items():
+        row(database, table).setdefault("gaps", {})[cause] = count
+    for (database, table), holding in holdings.items():
+        row(database, table)["holding"] = TableHolding(
+            requested=holding.requested,
+            effective=holding.effective,
+            reasons=list(holding.reasons),
+            overridden=list(holding.overridden),
+        )
+    return MirrorReport.model_validate(
+        {
+            **meters,
+            "tables": [rows[key] for key in sorted(rows)],
+            "catalogues": list(catalogues),
+            "statement_cache_hits": cache[0],
+            "statement_cache_misses": cache[1],
+        }
+    )
 
 
 def merge(reports: Iterable[MirrorReport]) -> MirrorReport | None:

@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 from proxy.admin.mirror import (
     LATENCY_BUCKETS,
     NOTHING_MIRRORED,
+    TABLE_COUNTERS,
     CatalogueReport,
     MirrorReport,
     TableHolding,
     TableReport,
+    compose,
     describe,
     merge,
     overview,
     quantile,
 )
-from proxy.phases import Phase
+from proxy.mirror.meters import COUNTERS, Meters
+from proxy.mirror.meters import LATENCY_BUCKETS as meters_buckets
+from proxy.phases import Holding, Phase
 
 
 def holding(effective: Phase, *reasons: str) -> TableHolding:
@@ -86,6 +90,31 @@ def test_of_states_the_worst_is_shown(states: Sequence[str], worst: str) -> None
         assert total is not None
         assert (total.store, total.store_error) == (worst, worst)
         assert [one.state for one in total.catalogues] == [worst]
+
+
+def test_a_report_is_composed_of_its_parts() -> None:
+    meters = Meters(lambda: 10.0)
+    meters.store = "ok"
+    meters.table("shop", "public.orders").captured = 3
+    meters.table("shop", "public.orders").took(0.001)
+    report = compose(
+        meters.snapshot(),
+        gaps={("shop", "public.orders", "copy"): 2, ("shop", "public.carts", "ddl"): 1},
+        holdings={("shop", "public.notes"): Holding(Phase.DUAL_WRITE, Phase.PASSTHROUGH, ("no key",))},
+        catalogues=[CatalogueReport(database="shop", state="ok")],
+        cache=(5, 1),
+    )
+    carts, notes, orders = report.tables
+    assert (carts.table, carts.gaps) == ("public.carts", {"ddl": 1})
+    assert notes.holding == holding(Phase.PASSTHROUGH, "no key")
+    assert (orders.captured, orders.gaps, sum(orders.latency)) == (3, {"copy": 2}, 1)
+    assert (report.store, report.statement_cache_hits, report.statement_cache_misses) == ("ok", 5, 1)
+    assert [one.state for one in report.catalogues] == ["ok"]
+
+
+def test_meters_and_report_have_the_same_buckets() -> None:
+    assert meters_buckets == LATENCY_BUCKETS
+    assert set(TABLE_COUNTERS) == set(COUNTERS)
 
 
 def test_nothing_is_merged_of_nothing() -> None:
