@@ -1,0 +1,171 @@
+"""What a proxy says of itself in its heartbeat document, and what can be concluded from those of a fleet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from proxy.mirror.effects import TableId
+
+NO_VERSIONS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TableFact:
+    """One table that a proxy mirrors."""
+
+    database: str
+    table: TableId
+    phase: str
+    durability: str
+    """`strict` or `fast`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One heartbeat of one proxy process."""
+
+    proxy: str
+    """Stays the same over restarts with the same spool."""
+    incarnation: str
+    """Another one with every start of the process."""
+    number: int
+    """Rises by one with every beat of the incarnation."""
+    started: datetime
+    at: datetime
+    """By the clock of the proxy: for people, never to be compared."""
+    version: str = ""
+    """Of Causeway."""
+    rules: str = ""
+    """Digest."""
+    tables: tuple[TableFact, ...] = ()
+    queued: int = 0
+    """Images waiting for the store."""
+    gaps: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    """(database, table) -> open gaps that are not in the ledger yet."""
+    passed: Mapping[str, int] = field(default_factory=lambda: NO_VERSIONS)
+    """Database -> a version. Every write of this process to the store that rests on what the source held at that
+    version or before has been carried out."""
+    clean: bool = False
+    """The process has ended and held nothing any more."""
+
+    def document(self) -> dict[str, Any]:
+        """As it is stored; names of databases and tables stand in values, where any character may be."""
+        return {
+            "incarnation": self.incarnation,
+            "number": self.number,
+            "started": self.started,
+            "at": self.at,
+            "version": self.version,
+            "rules": self.rules,
+            "tables": [
+                [fact.database, fact.table.schema, fact.table.name, fact.phase, fact.durability]
+                for fact in self.tables
+            ],
+            "queued": self.queued,
+            "gaps": [[database, table, count] for (database, table), count in self.gaps.items()],
+            "passed": [[database, version] for database, version in self.passed.items()],
+            "clean": self.clean,
+        }
+
+
+def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
+    """The way back. Fields that a newer version has added are left out."""
+    return Beat(
+        proxy,
+        str(document["incarnation"]),
+        int(document["number"]),
+        document["started"],
+        document["at"],
+        str(document.get("version", "")),
+        str(document.get("rules", "")),
+        tuple(
+            TableFact(database, TableId(schema, name), phase, durability)
+            for database, schema, name, phase, durability in document.get("tables", ())
+        ),
+        int(document.get("queued", 0)),
+        MappingProxyType({(database, table): count for database, table, count in document.get("gaps", ())}),
+        MappingProxyType({database: int(version) for database, version in document.get("passed", ())}),
+        bool(document.get("clean", False)),
+    )
+
+
+@dataclass(slots=True)
+class _Seen:
+    beat: Beat
+    since: float
+    """When this very beat was seen first; monotonic, by the observer's clock."""
+
+
+class Fleet:
+    """The heartbeats of all proxies as one of them has read them, and for how long each has been silent.
+
+    Silence is measured by the observer's own clock, from when it saw a beat for the first time: clocks that differ
+    and a store that was away make nobody look dead sooner.
+    """
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._seen: dict[str, _Seen] = {}
+        self.marked: frozenset[str] = frozenset()
+        """Proxies that somebody has declared lost: nobody waits for them."""
+
+    def observe(self, beats: Iterable[Beat], marked: Iterable[str], now: float) -> None:
+        """Take what the store has now."""
+        seen: dict[str, _Seen] = {}
+        for beat in beats:
+            before = self._seen.get(beat.proxy)
+            same = before is not None and (before.beat.incarnation, before.beat.number) == (
+                beat.incarnation,
+                beat.number,
+            )
+            seen[beat.proxy] = before if before is not None and same else _Seen(beat, now)
+        self._seen = seen
+        self.marked = frozenset(marked)
+
+    @property
+    def beats(self) -> dict[str, Beat]:
+        """By proxy; those that ended and those that are lost among them."""
+        return {proxy: seen.beat for proxy, seen in self._seen.items()}
+
+    def others(self) -> list[Beat]:
+        """The other proxies that may still write: running, or ended uncleanly and not yet declared lost."""
+        return [
+            seen.beat
+            for proxy, seen in self._seen.items()
+            if proxy != self._own and not seen.beat.clean and proxy not in self.marked
+        ]
+
+    def silent(self, now: float, lost_after: float) -> list[Beat]:
+        """Those of `others` that have not been heard of for `lost_after` seconds."""
+        return [beat for beat in self.others() if now - self._seen[beat.proxy].since >= lost_after]
+
+
+class Wait:
+    """Whether the other proxies have passed a version that was noted before the wait began."""
+
+    def __init__(self, database: str, version: int) -> None:
+        self._database = database
+        self._version = version
+        self._first: dict[str, tuple[str, int]] = {}
+
+    def over(self, others: Iterable[Beat]) -> bool:
+        """`others` was read from the store after the version was noted.
+
+        A proxy that says nothing of the database mirrors none of it as of that beat, but may have begun since. The
+        beat after the next was composed wholly after the version was noted, so that what it captures is newer.
+        """
+        waiting = False
+        for beat in others:
+            passed = beat.passed.get(self._database)
+            if passed is not None:
+                waiting = waiting or passed < self._version
+                continue
+            first = self._first.setdefault(beat.proxy, (beat.incarnation, beat.number))
+            if first[0] != beat.incarnation:
+                first = self._first[beat.proxy] = (beat.incarnation, beat.number)
+            waiting = waiting or beat.number < first[1] + 2
+        return not waiting

@@ -1,0 +1,285 @@
+"""This proxy among the others: says that it lives and how far it has come, hears the others, misses who falls silent.
+
+One small document per process in `_causeway.proxies`. What others rely on most is `passed`: of every database a
+version such that no write of this process to the store that rests on what the source held at that version or before
+is still to come. It is found by noting the source's WAL position *first* and asking the holders (queue, spool, open
+transactions, re-reads under way) for their oldest version *afterwards*: what was captured before the position was
+noted is held by then, or done.
+
+A proxy that is silent for `proxy_lost_after` is declared lost (`losses`): a gap UNCLEAN_END for each table it
+mirrored, then a mark in `_causeway.lost`; from then on nobody waits for it. `returns` says what it does when it comes
+back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Protocol
+
+from proxy.fleet.beats import Beat, Fleet, TableFact, Wait
+from proxy.fleet.losses import PROXIES, Losses, Mark
+from proxy.fleet.returns import come_back, join_late
+from proxy.logs import EventLogger, get_logger
+from proxy.mirror.gaps import GapKeeper, backoff
+from proxy.mirror.unclean import Lifetime
+from proxy.stores.protocol import Store, StoreRefused, StoreUnavailable
+
+log = get_logger(__name__)
+
+LOOKS_PER_LOSS = 6
+"""How often the others are looked at within `proxy_lost_after` when nobody waits for them."""
+FIRST_PAUSE = 0.01
+"""Seconds between the first two looks at the own queue; doubled up to the interval of the heartbeat."""
+
+
+class SourceUnavailable(Exception):
+    """The source cannot be reached, or does not answer in time: the same may succeed later."""
+
+
+class Positions(Protocol):
+    """The source, as far as positions go."""
+
+    async def position(self, database: str) -> int:
+        """The version of the WAL position the source has reached now. Raises SourceUnavailable."""
+
+
+class Holder(Protocol):
+    """Something that will still write to the store."""
+
+    def watermark(self, database: str) -> int | None:
+        """The oldest version that anything it holds can have; None: it holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a heartbeat tells beside what this module knows itself."""
+
+    version: str
+    rules: str
+    tables: tuple[TableFact, ...]
+    """All that are mirrored now."""
+    databases: tuple[str, ...]
+    """All that this process may hold writes of."""
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatLimits:
+    """Times in seconds."""
+
+    heartbeat_interval: float = 2.0
+    proxy_lost_after: float = 60.0
+    retry_backoff_max: float = 30.0
+
+
+class Heartbeat:
+    """Belongs to one event loop. The mirror must have taken up its spool before `start`."""
+
+    def __init__(
+        self,
+        store: Store,
+        source: Positions,
+        keeper: GapKeeper,
+        lifetime: Lifetime,
+        facts: Callable[[], Facts],
+        holders: Sequence[Holder],
+        limits: HeartbeatLimits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log: EventLogger = log,
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._keeper = keeper
+        self._lifetime = lifetime
+        self._facts = facts
+        self._holders = list(holders)
+        self._limits = limits
+        self._clock = clock
+        self._now = now
+        self._log = log
+        self._started = now()
+        self._number = 0
+        self._passed: dict[str, int] = {}
+        self._known = False
+        """Whether the fleet has heard of this incarnation."""
+        self._unknown_since: dict[str, int] | None = None
+        """Positions of the source when this proxy began to capture without the fleet knowing of it."""
+        self._looked = float("-inf")
+        self._failures = 0
+        self._coming_back: asyncio.Task[None] | None = None
+        self._losses = Losses(
+            store, keeper, lifetime.proxy, limits.proxy_lost_after, clock=clock, now=now, log=log
+        )
+
+    @property
+    def proxy(self) -> str:
+        return self._lifetime.proxy
+
+    @property
+    def fleet(self) -> Fleet:
+        """The proxies as they were read last."""
+        return self._losses.fleet
+
+    def add_holder(self, holder: Holder) -> None:
+        self._holders.append(holder)
+
+    def tables_changed(self) -> None:
+        """To be called when other tables are mirrored than before, before anything of them is captured."""
+        self._lifetime.mirrors(self._facts().tables)
+
+    async def start(self) -> None:
+        """The first beat: the fleet knows of this proxy before it captures. A store that is away is no error."""
+        self.tables_changed()
+        await self._sample()
+        await self._try(self._register)
+        if not self._known:
+            self._unknown_since = dict(self._passed)
+
+    async def run(self) -> None:
+        """Beats and looks at the others until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(self._pause())
+                await self._try(self._turn)
+        finally:
+            if self._coming_back is not None:
+                self._coming_back.cancel()
+                await asyncio.gather(self._coming_back, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """The last beat. The end is clean if nothing is held any more. A store that is away is no error."""
+        databases = {*self._facts().databases, *self._passed}
+        clean = all(holder.watermark(name) is None for holder in self._holders for name in databases)
+        if clean:
+            self._lifetime.end()
+        await self._try(lambda: self._beat(clean=clean))
+
+    async def position(self, database: str) -> int:
+        """The source's, now. Raises SourceUnavailable."""
+        return await self._source.position(database)
+
+    async def wait_passed(
+        self, database: str, version: int, *, holding: Callable[[int | None], None] | None = None
+    ) -> None:
+        """Returns once no proxy of the fleet will write anything that rests on `version` of the source or before.
+
+        This process has noted `version` from the source before the call. `holding` is told the version before each
+        look at the others, and None where more must be waited for: one who holds when the look that ends the wait
+        begins is seen holding by all who come later. Raises StoreUnavailable, StoreRefused.
+        """
+        pause = FIRST_PAUSE
+        while not self.has_passed(database, version):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._limits.heartbeat_interval)
+        wait = Wait(database, version)
+        while True:
+            if holding is not None:
+                holding(version)
+            try:
+                await self._look()
+            except (StoreUnavailable, StoreRefused):
+                if holding is not None:
+                    holding(None)
+                raise
+            if wait.over(self.fleet.others()):
+                return
+            if holding is not None:
+                holding(None)
+            await asyncio.sleep(self._limits.heartbeat_interval / 2)
+
+    def has_passed(self, database: str, version: int) -> bool:
+        """The same of this process alone, at once."""
+        marks = [holder.watermark(database) for holder in self._holders]
+        return all(mark is None or mark > version for mark in marks)
+
+    async def _turn(self) -> None:
+        await self._sample()
+        if not self._known:
+            await self._register()
+        else:
+            await self._beat()
+        if self._clock() - self._looked >= self._limits.proxy_lost_after / LOOKS_PER_LOSS:
+            await self._look()
+            await self._losses.declare()
+            await self._losses.forget()
+        mark = self._losses.marks.get(self.proxy)
+        idle = self._coming_back is None or self._coming_back.done()
+        if idle and (mark is not None or self._unknown_since is not None):
+            self._coming_back = asyncio.create_task(self._come_back(mark), name="return to the fleet")
+
+    async def _come_back(self, mark: Mark | None) -> None:
+        """Failures are logged and met by another try: by the mark if it is still there, else the gaps stay."""
+        since = self._unknown_since
+        try:
+            if mark is not None:
+                await come_back(mark, self._store, self._keeper, self._lifetime, self, self._log)
+            if since is not None:
+                tables = self._facts().tables
+                await join_late(tables, since, self._store, self._keeper, self.proxy, self)
+                self._unknown_since = None
+        except (StoreUnavailable, StoreRefused, SourceUnavailable) as error:
+            self._log.warning("proxy_return_failed", reason=str(error))
+
+    async def _register(self) -> None:
+        await self._look()
+        before = self.fleet.beats.get(self.proxy)
+        await self._beat()
+        self._known = True
+        if before is not None and not before.clean:  # it was waited for, or is marked
+            self._unknown_since = None
+
+    async def _beat(self, *, clean: bool = False) -> None:
+        facts = self._facts()
+        self._number += 1
+        beat = Beat(
+            proxy=self.proxy,
+            incarnation=self._lifetime.current.id,
+            number=self._number,
+            started=self._started,
+            at=self._now(),
+            version=facts.version,
+            rules=facts.rules,
+            tables=facts.tables,
+            queued=facts.queued,
+            gaps=MappingProxyType(self._keeper.own()),
+            passed=MappingProxyType(dict(self._passed)),
+            clean=clean,
+        )
+        await self._store.put_state(PROXIES, self.proxy, beat.document())
+
+    async def _sample(self) -> None:
+        """How far this process has come. Where the source is away it stays as it was said last, which is still so."""
+        for database in self._facts().databases:
+            try:
+                reached = await self._source.position(database)
+            except SourceUnavailable as error:
+                self._log.debug("heartbeat_without_position", database=database, reason=str(error))
+                continue
+            marks = [holder.watermark(database) for holder in self._holders]
+            self._passed[database] = min([reached, *(mark - 1 for mark in marks if mark is not None)])
+
+    async def _look(self) -> None:
+        await self._losses.look()
+        self._looked = self._clock()
+
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except (StoreUnavailable, StoreRefused) as error:
+            self._failures += 1
+            self._log.warning("heartbeat_failed", reason=str(error), retry_in=round(self._pause(), 1))
+        else:
+            self._failures = 0
+
+    def _pause(self) -> float:
+        interval = self._limits.heartbeat_interval
+        if not self._failures:
+            return interval
+        return max(interval, backoff(self._failures, self._limits.retry_backoff_max))

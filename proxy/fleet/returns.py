@@ -1,0 +1,102 @@
+"""A proxy that comes back after it was declared lost, or after it mirrored without the fleet knowing of it.
+
+Nobody waited for it meanwhile. Others may have read rows again (`proxy.mirror.rereads`) and repaired documents that
+images it still holds then overwrite with something older. So each re-read leaves, *before* it repairs, the position
+of the source in `_causeway.rereads`; and one who comes back
+
+1. takes away the mark: from then on it is waited for;
+2. notes the source's position and waits until the whole fleet has passed it: its own images from the time of the
+   mark are in the store, and re-reads that have disregarded it are done and have left their positions;
+3. compares: a table of which others have read rows again past what it had last said to have passed keeps its gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from proxy.fleet.beats import TableFact
+from proxy.fleet.losses import LOST, Mark
+from proxy.logs import EventLogger
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.mirror.gaps import GapKeeper, gap_id
+from proxy.mirror.unclean import Lifetime
+from proxy.stores.protocol import Store
+
+REREADS = "rereads"
+
+
+class Passing(Protocol):
+    """The part of the heartbeat that is needed here."""
+
+    async def position(self, database: str) -> int: ...
+    async def wait_passed(self, database: str, version: int) -> None: ...
+
+
+async def leave_reread(store: Store, proxy: str, database: str, table: TableId, version: int) -> None:
+    """Says that `proxy` is about to repair documents of a table by what the source holds at `version`, or later."""
+    name = f"{proxy} {database}.{table.schema}.{table.name}"
+    value = {
+        "proxy": proxy,
+        "database": database,
+        "schema": table.schema,
+        "table": table.name,
+        "version": version,
+    }
+    await store.put_state(REREADS, name, value)
+
+
+async def overtaken(store: Store, own: str, floor: Mapping[str, int]) -> set[tuple[str, TableId]]:
+    """Tables of which other proxies have read rows again at a version past `floor` of their database."""
+    found = set()
+    for value in (await store.get_state(REREADS)).values():
+        if value["proxy"] != own and value["version"] > floor.get(value["database"], 0):
+            found.add((str(value["database"]), TableId(value["schema"], value["table"])))
+    return found
+
+
+async def come_back(
+    mark: Mark, store: Store, keeper: GapKeeper, lifetime: Lifetime, passing: Passing, log: EventLogger
+) -> None:
+    """After having been declared lost. Raises StoreUnavailable, StoreRefused, SourceUnavailable; gaps stay then."""
+    seen = {entry.id: entry.last_seen for entry in await store.gaps()}
+    await store.delete_state(LOST, mark.proxy)
+    await _all_passed({fact.database for fact in mark.tables}, passing)
+    late = await overtaken(store, mark.proxy, mark.passed)
+    closed = 0
+    for fact in mark.tables:
+        identity = gap_id(fact.database, Unseen(Cause.UNCLEAN_END, fact.table), mark.proxy)
+        if identity not in seen or (fact.database, fact.table) in late:
+            continue
+        if nothing_lost(fact, mark.incarnation, lifetime):
+            closed += await keeper.close_owned(fact.database, fact.table, mark.proxy, seen[identity])
+    log.info("proxy_returned", tables=len(mark.tables), closed=closed, overtaken=len(late))
+
+
+async def join_late(
+    tables: Sequence[TableFact],
+    floor: Mapping[str, int],
+    store: Store,
+    keeper: GapKeeper,
+    own: str,
+    passing: Passing,
+) -> None:
+    """After having mirrored unknown to the fleet since the versions `floor`. Raises as `come_back`."""
+    await _all_passed({fact.database for fact in tables}, passing)
+    late = await overtaken(store, own, floor)
+    for fact in tables:
+        if (fact.database, fact.table) in late:
+            why = "rows were read again while the fleet did not know of this proxy"
+            keeper.record(fact.database, Unseen(Cause.UNCLEAN_END, fact.table, None, why), 0, owner=own)
+
+
+def nothing_lost(fact: TableFact, incarnation: str, lifetime: Lifetime) -> bool:
+    """Whether this process still has, or has had, everything of a table that `incarnation` held."""
+    if fact.durability == "fast":
+        return incarnation == lifetime.current.id
+    return incarnation in lifetime.current.lineage
+
+
+async def _all_passed(databases: set[str], passing: Passing) -> None:
+    for database in sorted(databases):
+        await passing.wait_passed(database, await passing.position(database))

@@ -1,0 +1,403 @@
+"""The keeper of gaps: what was written and not seen, kept until the store's ledger has it or it is closed.
+
+`record` makes a gap durable on this proxy's own disk before it returns, so that the spool may forget the transaction
+it came from. `run` carries gaps to the ledger. A gap whose rows are known closes by itself within seconds
+(`proxy.mirror.rereads`): it goes to the ledger only if it lasts, and is told of in the heartbeat until then.
+
+Sightings of the same thing are one gap: its id follows from database, table, cause and scope alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from proxy.logs import EventLogger, get_logger
+from proxy.mirror.effects import Cause, Rows, TableId, Unseen
+from proxy.mirror.gapfile import GapFile, StoredGap, rows_of
+from proxy.names import TableName, parse_table_name
+from proxy.stores.protocol import GapEntry, Store, StoreRefused, StoreUnavailable
+
+log = get_logger(__name__)
+
+MAX_ROWS_BYTES = 1 << 20
+"""Text of the values of one gap; what is larger holds for the whole table."""
+
+GapCounts = dict[tuple[str, str, str], int]
+"""(database, table as in GapEntry, cause) -> open gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapLimits:
+    """Bounds of one process. Times in seconds."""
+
+    max_reread_rows: int = 10_000
+    """Rows of one gap that are read again; a gap with more holds for the whole table."""
+    max_reread_gaps: int = 1_000
+    """Gaps with rows kept in memory; those beyond hold for their whole table."""
+    ledger_after: float = 5.0
+    """A gap that closes by itself goes to the ledger if it is older than this."""
+    retry_backoff_max: float = 30.0
+    """Between two attempts."""
+    adopt_after: float = 120.0
+    """A gap with rows that is in the ledger and was not seen for so long is read again by any proxy."""
+    ledger_poll: float = 30.0
+    """Between two looks at the ledger."""
+
+
+def gap_id(database: str, unseen: Unseen, owner: str = "") -> str:
+    """The same for the same database, table, cause and scope. `owner`: a proxy, where the gap is about it alone."""
+    rows = None if unseen.rows is None else [unseen.rows.columns, unseen.rows.values]
+    parts = [database, unseen.table.schema, unseen.table.name, unseen.cause.value, rows, owner]
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+class Gap:
+    """One open gap this process has to do with."""
+
+    __slots__ = ("attempts", "due", "sightings", "since", "state", "told")
+
+    def __init__(self, state: StoredGap, now: float) -> None:
+        self.state = state
+        self.sightings = 1
+        """Grows with every sighting."""
+        self.told = 0
+        """How many of them the ledger has been told of."""
+        self.since = now
+        self.due = now
+        """When its rows are to be read (again); monotonic."""
+        self.attempts = 0
+
+    @property
+    def untold(self) -> bool:
+        return self.told < self.sightings
+
+
+class GapKeeper:
+    """Implements `proxy.mirror.port.GapSink`. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        file: GapFile | None,
+        limits: GapLimits,
+        *,
+        proxy: str,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log: EventLogger = log,
+    ) -> None:
+        """`proxy`: the id of this proxy's heartbeat. Takes up what `file` has kept; sqlite3.Error if it cannot."""
+        self._store = store
+        self._file = file
+        self._limits = limits
+        self._proxy = proxy
+        self._clock = clock
+        self._now = now
+        self._log = log
+        self._gaps: dict[str, Gap] = {}
+        self._with_rows = 0
+        self._ledger: dict[str, GapEntry] = {}
+        """The ledger as it was read last, with what this process has done to it since."""
+        self._writing = asyncio.Lock()
+        """Held over every write to the ledger: what is being opened is not closed at the same time."""
+        self._news = asyncio.Event()
+        self.rows_news = asyncio.Event()
+        """Set when there is a new gap with rows."""
+        self.file_failures = 0
+        """Gaps that could not be written to the file: they are in memory until the ledger has them."""
+        if file is not None:
+            for stored in file.gaps():
+                gap = self._add(Gap(stored, clock()))
+                gap.sightings = max(stored.count, 1)
+                gap.told = 0 if stored.count else 1
+                if gap.untold:  # later sightings may have been in memory only
+                    gap.state = replace(stored, last_seen=now())
+
+    def record(self, database: str, unseen: Unseen, version: int, *, owner: str = "") -> None:
+        """Keeps a gap. What it concerns must have been committed, where rows are given; see `rereads`.
+
+        Never raises; when it returns, the gap outlives a kill of the process where there is a disk that takes it.
+        """
+        unseen = self._bounded(database, unseen)
+        if unseen.rows is not None and not unseen.rows.values:
+            return
+        identity = gap_id(database, unseen, owner)
+        gap = self._gaps.get(identity)
+        moment = self._now()
+        if gap is None:
+            stored = StoredGap(
+                identity, database, unseen, owner, version, 1, moment, moment, identity in self._ledger
+            )
+            gap = self._add(Gap(stored, self._clock()))
+            self._keep(gap)
+            self._say(gap)
+        else:
+            gap.sightings += 1
+            gap.state = replace(
+                gap.state,
+                version=max(gap.state.version, version),
+                count=gap.sightings - gap.told,
+                last_seen=moment,
+                unseen=unseen,
+            )
+            if unseen.rows is not None:
+                gap.due = self._clock()
+        (self._news if unseen.rows is None else self.rows_news).set()
+
+    def due(self, database: str) -> list[Gap]:
+        """The gaps of a database whose rows are to be read now."""
+        now = self._clock()
+        return [
+            gap
+            for gap in self._gaps.values()
+            if gap.state.unseen.rows is not None and gap.state.database == database and gap.due <= now
+        ]
+
+    def databases(self) -> dict[str, float]:
+        """Those with gaps whose rows are to be read, and when the first of them is due (monotonic)."""
+        found: dict[str, float] = {}
+        for gap in self._gaps.values():
+            if gap.state.unseen.rows is not None:
+                database = gap.state.database
+                found[database] = min(gap.due, found.get(database, gap.due))
+        return found
+
+    def postpone(self, gap: Gap) -> None:
+        """Its rows could not be read, or not be put right: later again."""
+        gap.attempts += 1
+        gap.due = self._clock() + backoff(gap.attempts, self._limits.retry_backoff_max)
+
+    def park(self, gap: Gap) -> None:
+        """Its table is not mirrored now: to the ledger, where it stays open."""
+        gap.due = self._clock() + self._limits.adopt_after
+        gap.since -= self._limits.ledger_after
+        self._news.set()
+
+    async def close(self, gap: Gap, sightings: int, up_to: datetime) -> bool:
+        """Closes a gap unless it was seen again: `sightings` and the time `up_to` are of before its rows were read.
+
+        Raises StoreUnavailable and StoreRefused; the gap is open then.
+        """
+        async with self._writing:
+            if gap.sightings != sightings:
+                return False
+            state = gap.state
+            if (state.in_ledger or state.id in self._ledger) and self._store is not None:
+                await self._store.close_gap(state.id, up_to=up_to)
+                if gap.sightings != sightings:
+                    gap.told, gap.state = sightings, replace(state, in_ledger=False)
+                    return False
+            self._forget(gap)
+            self._ledger.pop(state.id, None)
+            return True
+
+    async def close_owned(self, database: str, table: TableId, owner: str, up_to: datetime) -> bool:
+        """Closes the gap UNCLEAN_END of a proxy for one table, unless it was seen again after `up_to`."""
+        identity = gap_id(database, Unseen(Cause.UNCLEAN_END, table), owner)
+        async with self._writing:
+            gap = self._gaps.get(identity)
+            if gap is not None and gap.state.last_seen > up_to:
+                return False
+            closed = self._store is not None and await self._store.close_gap(identity, up_to=up_to)
+            if gap is not None:
+                self._forget(gap)
+            self._ledger.pop(identity, None)
+            return closed
+
+    def counts(self) -> GapCounts:
+        """Open gaps, as far as this process knows: its own and those of the ledger as it was read last."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        for entry in self._ledger.values():
+            found[entry.database, entry.table, entry.cause] += 1
+        for identity, gap in self._gaps.items():
+            if identity not in self._ledger:
+                state = gap.state
+                found[state.database, _name(state.unseen.table), state.unseen.cause.value] += 1
+        return dict(found)
+
+    def own(self) -> dict[tuple[str, str], int]:
+        """(database, table) -> open gaps that are not in the ledger yet: for the heartbeat."""
+        found: Counter[tuple[str, str]] = Counter()
+        for gap in self._gaps.values():
+            if not gap.state.in_ledger:
+                found[gap.state.database, _name(gap.state.unseen.table)] += 1
+        return dict(found)
+
+    async def run(self) -> None:
+        """Keeps the ledger told and reads it, until cancelled."""
+        if self._store is None:
+            await asyncio.Event().wait()
+            return
+        attempts, polled = 0, -self._limits.ledger_poll
+        while True:
+            self._news.clear()
+            try:
+                await self.flush()
+                if self._clock() - polled >= self._limits.ledger_poll:
+                    await self.read_ledger()
+                    polled = self._clock()
+            except (StoreUnavailable, StoreRefused) as error:
+                attempts += 1
+                wait = backoff(attempts, self._limits.retry_backoff_max)
+                self._log.warning("gap_ledger_away", reason=str(error), retry_in=round(wait, 1))
+                await asyncio.sleep(wait)
+                continue
+            attempts = 0
+            await self._wait(polled)
+
+    async def flush(self) -> None:
+        """Tells the ledger of all gaps that belong there. Raises StoreUnavailable, StoreRefused."""
+        if self._store is None:
+            return
+        for gap in list(self._gaps.values()):
+            async with self._writing:
+                if gap.untold and self._lasting(gap) and self._gaps.get(gap.state.id) is gap:
+                    await self._tell(self._store, gap)
+
+    async def read_ledger(self) -> None:
+        """Reads the ledger, and takes up the gaps with rows that nobody seems to be about to close."""
+        if self._store is None:
+            return
+        async with self._writing:
+            entries = await self._store.gaps()
+            self._ledger = {entry.id: entry for entry in entries}
+        late = self._now().timestamp() - self._limits.adopt_after
+        for entry in entries:
+            if entry.rows is not None and entry.id not in self._gaps and entry.last_seen.timestamp() < late:
+                self._adopt(entry)
+
+    def _adopt(self, entry: GapEntry) -> None:
+        if entry.rows is None or self._with_rows >= self._limits.max_reread_gaps:
+            return
+        rows = rows_of((entry.rows["columns"], entry.rows["values"]))
+        unseen = Unseen(Cause(entry.cause), parse_table(entry.table), rows, entry.detail)
+        stored = StoredGap(
+            entry.id, entry.database, unseen, "", entry.version, 0, entry.first_seen, entry.last_seen, True
+        )
+        gap = self._add(Gap(stored, self._clock()))
+        gap.told = gap.sightings
+        gap.due = self._clock() + random.uniform(0, self._limits.ledger_poll)  # not all proxies at once
+        self.rows_news.set()
+
+    def _lasting(self, gap: Gap) -> bool:
+        if gap.state.unseen.rows is None or gap.state.in_ledger:
+            return True
+        return self._clock() - gap.since >= self._limits.ledger_after
+
+    async def _tell(self, store: Store, gap: Gap) -> None:
+        sightings, state = gap.sightings, gap.state
+        entry = self._entry(state)
+        await store.open_gap(entry)
+        self._ledger[state.id] = entry
+        gap.told = sightings
+        gap.state = replace(gap.state, count=gap.sightings - sightings, in_ledger=True)
+        if gap.untold or state.unseen.rows is not None:
+            self._keep(gap)
+        else:
+            self._forget(gap)
+
+    def _entry(self, state: StoredGap) -> GapEntry:
+        rows = state.unseen.rows
+        return GapEntry(
+            id=state.id,
+            database=state.database,
+            table=_name(state.unseen.table),
+            cause=state.unseen.cause.value,
+            scope="table" if rows is None else "rows",
+            rows=None
+            if rows is None
+            else {"columns": list(rows.columns), "values": [list(value) for value in rows.values]},
+            detail=state.unseen.detail,
+            proxy=self._proxy,
+            version=state.version,
+            count=state.count,
+            first_seen=state.first_seen,
+            last_seen=state.last_seen,
+        )
+
+    async def _wait(self, polled: float) -> None:
+        """Until there is something to tell."""
+        now = self._clock()
+        moments = [polled + self._limits.ledger_poll]
+        moments += [gap.since + self._limits.ledger_after for gap in self._gaps.values() if gap.untold]
+        try:
+            async with asyncio.timeout(max(min(moments) - now, 0.01)):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _bounded(self, database: str, unseen: Unseen) -> Unseen:
+        """With the table for scope where there are too many rows to read them again."""
+        rows = unseen.rows
+        if rows is None:
+            return unseen
+        values = tuple(dict.fromkeys(rows.values))
+        size = sum(len(text or "") for value in values for text in value)
+        full = self._with_rows >= self._limits.max_reread_gaps
+        if full:
+            full = gap_id(database, replace(unseen, rows=Rows(rows.columns, values))) not in self._gaps
+        if len(values) > self._limits.max_reread_rows or size > MAX_ROWS_BYTES or full:
+            return replace(
+                unseen, rows=None, detail=f"{unseen.detail} (more rows than can be read again)".strip()
+            )
+        return replace(unseen, rows=Rows(rows.columns, values))
+
+    def _add(self, gap: Gap) -> Gap:
+        self._gaps[gap.state.id] = gap
+        self._with_rows += gap.state.unseen.rows is not None
+        return gap
+
+    def _forget(self, gap: Gap) -> None:
+        del self._gaps[gap.state.id]
+        self._with_rows -= gap.state.unseen.rows is not None
+        if self._file is not None:
+            try:
+                self._file.remove(gap.state.id)
+            except sqlite3.Error as error:  # it will be closed or told of once more after a restart
+                self._log.error("gap_file_failed", reason=str(error))
+
+    def _keep(self, gap: Gap) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.put(gap.state)
+        except sqlite3.Error as error:
+            self.file_failures += 1
+            self._log.error("gap_file_failed", reason=str(error), table=_name(gap.state.unseen.table))
+
+    def _say(self, gap: Gap) -> None:
+        unseen = gap.state.unseen
+        say = self._log.warning if unseen.rows is None else self._log.debug
+        say(
+            "gap_opened",
+            database=gap.state.database,
+            table=_name(unseen.table),
+            cause=unseen.cause.value,
+            scope="table" if unseen.rows is None else "rows",
+            detail=unseen.detail,
+        )
+
+
+def backoff(attempts: int, most: float) -> float:
+    """Seconds to wait after so many attempts: doubling from 0.1 up to `most`, a quarter of it at random."""
+    wait = min(0.1 * 2.0 ** min(attempts - 1, 30), most)
+    return wait * random.uniform(0.75, 1.0)
+
+
+def parse_table(name: str) -> TableId:
+    """The way back from `GapEntry.table`."""
+    parsed = parse_table_name(name)
+    return TableId(parsed.schema, parsed.name)
+
+
+def _name(table: TableId) -> str:
+    return str(TableName(table.schema, table.name))
