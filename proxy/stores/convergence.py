@@ -1,0 +1,348 @@
+"""How apply, seed, repair and truncate are made of writes to single documents so that any order gives the same.
+
+A store has no transaction over the documents that say what is known of a key; single-document writes must do:
+
+* the **document** in the table's collection; a **tombstone** in a collection beside it once the row was deleted; one
+  **floor**, the tombstone of all keys, once the table was truncated. Each carries a pair (v, r), version of the image
+  and repairs since, ordered lexicographically. What is true of a key is what carries the largest pair.
+* `upsert` writes a document or tombstone only where nothing is, or something with a smaller pair; `remove` deletes a
+  document only where its pair is smaller than a given one. So the pair in one place only grows, and whoever removes a
+  document knows of a tombstone or floor, already written, that is larger.
+* A delete writes its tombstone (a truncate its floor) *first* and removes the document *afterwards*; whoever *created*
+  a document looks for tombstone and floor *afterwards* and, if they are larger, takes back whatever is smaller than
+  them. Of two writers that meet, either the one that creates sees the tombstone or the one that deletes sees the
+  document. A writer that *replaces* a document need not look: who created it does, and takes back the replacement too
+  if that is smaller. Take-backs may overlap and come late: what they remove is dead.
+* A crash between create and look leaves a document that nobody looks after. So a *replay* of an apply looks for all
+  its keys, and a seed, which may be a replay unknowingly, always does. A replayed delete removes again.
+* A duplicate key answers an upsert that found something as large, *or* that lost the race to create: the pair is then
+  read, and the write done again unless what is there is as large.
+
+Versions are unique to one image, repairs are not: two who read the same (v, r) would both write (v, r + 1). So a repair
+first **claims** its pair: an upsert of (v, r + 1) into a third collection, which one of them wins. A claim whose owner
+crashed before it wrote must not bar the way: `states` gives the largest of the pairs of document, tombstone, floor and
+claim, so the next repair claims (v, r + 2). Whoever claims the larger pair has read the source later, so the larger
+pair is also the better one. Nothing depends on the state staying as it is between claim and write: an apply that comes
+in between has the larger pair, and stands. A repair always looks.
+
+Tombstones, floors and claims expire; nothing older than them may still be under way then (`tombstone_ttl`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+from bson import MinKey
+
+from proxy.stores.identity import identity
+from proxy.stores.protocol import (
+    NOTHING,
+    Document,
+    Key,
+    Outcome,
+    Poison,
+    Repair,
+    State,
+    StoreUnavailable,
+    Write,
+)
+
+FLOOR: Final = MinKey()
+"""The `_id` of the floor among the tombstones; no column of PostgreSQL has such a value."""
+
+ROUNDS: Final = 20
+"""How often one call tries to create what others create and remove at the same time."""
+
+REMOVED_AT_ONCE: Final = 1000
+"""Documents that a truncate finds and removes in one step."""
+
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
+
+
+class Pair(NamedTuple):
+    """What orders the states of a key."""
+
+    version: int
+    repairs: int
+
+
+class Area(Enum):
+    """The collections that belong to one table."""
+
+    DOCUMENTS = "documents"
+    TOMBSTONES = "tombstones"
+    CLAIMS = "repairs"
+
+
+class Wrote(Enum):
+    """What became of one upsert or insert."""
+
+    CREATED = "created"
+    REPLACED = "replaced"
+    EXISTS = "exists"
+    """Duplicate key: something was there, which an upsert did not find to be smaller."""
+
+
+class Item(NamedTuple):
+    """One state of a key to be written."""
+
+    id: Any
+    pair: Pair
+    document: Document | None = None
+    """None for tombstones and claims. May hold `_id`."""
+    extra: Document = MappingProxyType({})
+
+
+class Found(NamedTuple):
+    """A document as it stands in the collection."""
+
+    pair: Pair
+    document: Document
+    """With `_id`, without `_cw`."""
+    extra: Document
+
+
+class Elementary(Protocol):
+    """What a store can do to the collections of one table. Writes are atomic per document, unordered between them."""
+
+    async def upsert(self, area: Area, items: Sequence[Item]) -> list[Wrote | Poison]:
+        """Write each where nothing is, or something with a smaller pair."""
+
+    async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
+        """Put in each document whose key has none."""
+
+    async def remove(self, items: Sequence[Item]) -> int:
+        """Delete the documents whose pairs are smaller than the items'; the number deleted."""
+
+    async def pairs(self, area: Area, ids: Sequence[Any]) -> dict[Hashable, Pair]:
+        """By the identity of each `_id` that is there."""
+
+    async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]: ...
+
+    async def older(self, version: int, limit: int) -> list[Any]:
+        """The `_id`s of at most `limit` documents with smaller versions; none only if there are none."""
+
+
+@dataclass(slots=True)
+class _Graves:
+    """What is known to be dead: tombstones of keys, and the floor."""
+
+    floor: Pair | None
+    tombstones: Mapping[Hashable, Pair] = field(default_factory=dict)
+
+    def of(self, key: Hashable) -> Pair | None:
+        tombstone = self.tombstones.get(key)
+        if tombstone is None or self.floor is None:
+            return tombstone or self.floor
+        return max(tombstone, self.floor)
+
+
+async def apply(
+    store: Elementary, writes: Sequence[Write], *, replay: bool = False
+) -> list[Outcome | Poison]:
+    puts = [
+        (index, Item(write.key.value, Pair(write.version, 0), write.document, write.extra))
+        for index, write in enumerate(writes)
+        if write.document is not None
+    ]
+    deletes = [
+        (index, Item(write.key.value, Pair(write.version, 0)))
+        for index, write in enumerate(writes)
+        if write.document is None
+    ]
+    if not deletes:
+        return await _put(store, [item for _, item in puts], replay=replay)
+    if not puts:
+        return await _delete(store, [item for _, item in deletes])
+    put, deleted = await _both(
+        _put(store, [item for _, item in puts], replay=replay),
+        _delete(store, [item for _, item in deletes]),
+    )
+    answers: dict[int, Outcome | Poison] = {}
+    answers.update(zip((index for index, _ in puts), put, strict=True))
+    answers.update(zip((index for index, _ in deletes), deleted, strict=True))
+    return [answers[index] for index in range(len(writes))]
+
+
+async def seed(store: Elementary, writes: Sequence[Write]) -> list[Outcome | Poison]:
+    items = [Item(write.key.value, Pair(0, 0), write.document, write.extra) for write in writes]
+    if not items:
+        return []
+    wrote = await store.insert(items)
+    dead = await _bury(
+        store, [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
+    )
+    return [
+        answer
+        if isinstance(answer, Poison)
+        else Outcome.APPLIED
+        if answer is Wrote.CREATED and identity(item.id) not in dead
+        else Outcome.STALE
+        for item, answer in zip(items, wrote, strict=True)
+    ]
+
+
+async def states(store: Elementary, keys: Sequence[Key]) -> list[State]:
+    """Documents are read before tombstones: a key that is deleted meanwhile is seen as one or the other."""
+    ids = [key.value for key in keys]
+    if not ids:
+        return []
+    documents = await store.documents(ids)
+    graves, claims = await _both(_graves(store, ids), store.pairs(Area.CLAIMS, ids))
+    found: list[State] = []
+    for value in ids:
+        key = identity(value)
+        document, grave, claim = documents.get(key), graves.of(key), claims.get(key)
+        state = NOTHING
+        if document is not None and (grave is None or grave < document.pair):
+            state = State(*document.pair, document.document, document.extra)
+        elif grave is not None:
+            state = State(*grave, None)
+        if claim is not None and claim > (state.version, state.repairs):
+            state = State(*claim, state.document, state.extra)
+        found.append(state)
+    return found
+
+
+async def repair(store: Elementary, repairs: Sequence[Repair]) -> list[bool | Poison]:
+    items = [
+        Item(one.key.value, Pair(one.expected.version, one.expected.repairs + 1), one.document, one.extra)
+        for one in repairs
+    ]
+    answers: list[bool | Poison] = [False] * len(items)
+    claimed = await _advance(store, Area.CLAIMS, [Item(item.id, item.pair) for item in items])
+    puts: list[int] = []
+    deletes: list[int] = []
+    for index, claim in enumerate(claimed):
+        if isinstance(claim, Poison):
+            answers[index] = claim
+        elif claim is not None:
+            (deletes if items[index].document is None else puts).append(index)
+    put, deleted = await _both(
+        _put(store, [items[index] for index in puts], replay=True),
+        _delete(store, [items[index] for index in deletes], certain=True),
+    )
+    for index, outcome in zip(puts + deletes, put + deleted, strict=True):
+        answers[index] = outcome if isinstance(outcome, Poison) else outcome is Outcome.APPLIED
+    return answers
+
+
+async def truncate(store: Elementary, version: int) -> int:
+    """Removes bit by bit, so that one interrupted half-way goes on where it was when it is called again."""
+    floor = Item(FLOOR, Pair(version, 0))
+    [answer] = await _advance(store, Area.TOMBSTONES, [floor])
+    if isinstance(answer, Poison):
+        raise StoreUnavailable(f"the store does not take the floor of a TRUNCATE: {answer.reason}")
+    removed = 0
+    while ids := await store.older(version, REMOVED_AT_ONCE):
+        removed += await store.remove([Item(value, floor.pair) for value in ids])
+    return removed
+
+
+async def _put(store: Elementary, items: Sequence[Item], *, replay: bool) -> list[Outcome | Poison]:
+    if not items:
+        return []
+    wrote = await _advance(store, Area.DOCUMENTS, items)
+    suspects = [
+        item
+        for item, answer in zip(items, wrote, strict=True)
+        if answer is Wrote.CREATED or (replay and not isinstance(answer, Poison))
+    ]
+    dead = await _bury(store, suspects) if suspects else frozenset[Hashable]()
+    return [
+        answer
+        if isinstance(answer, Poison)
+        else Outcome.STALE
+        if answer is None or (dead and identity(item.id) in dead)
+        else Outcome.APPLIED
+        for item, answer in zip(items, wrote, strict=True)
+    ]
+
+
+async def _delete(
+    store: Elementary, items: Sequence[Item], *, certain: bool = False
+) -> list[Outcome | Poison]:
+    """`certain`: the floor counts, too, for what the answer says; what is done is the same."""
+    if not items:
+        return []
+    wrote = await _advance(store, Area.TOMBSTONES, items)
+    good = [item for item, answer in zip(items, wrote, strict=True) if not isinstance(answer, Poison)]
+    removed = await store.remove(good) if good else 0
+    newer = await _not_older(store, good) if removed < len(good) else frozenset[Hashable]()
+    floor = (await _graves(store, ())).floor if certain else None
+    return [
+        answer
+        if isinstance(answer, Poison)
+        else Outcome.STALE
+        if answer is None or identity(item.id) in newer or (floor is not None and floor > item.pair)
+        else Outcome.APPLIED
+        for item, answer in zip(items, wrote, strict=True)
+    ]
+
+
+async def _not_older(store: Elementary, items: Sequence[Item]) -> frozenset[Hashable]:
+    """The keys whose documents are as new as the items, or newer."""
+    there = await store.pairs(Area.DOCUMENTS, [item.id for item in items])
+    pairs = {identity(item.id): item.pair for item in items}
+    return frozenset(key for key, pair in there.items() if pair >= pairs.get(key, pair))
+
+
+async def _advance(store: Elementary, area: Area, items: Sequence[Item]) -> list[Wrote | Poison | None]:
+    """Upserts until each is written, refused, or (None) found to be there already, the same or newer."""
+    answers: list[Wrote | Poison | None] = [None] * len(items)
+    pending = list(range(len(items)))
+    for _ in range(ROUNDS):
+        if not pending:
+            return answers
+        wrote = await store.upsert(area, [items[index] for index in pending])
+        met = []
+        for index, answer in zip(pending, wrote, strict=True):
+            if answer is Wrote.EXISTS:
+                met.append(index)
+            else:
+                answers[index] = answer
+        pending = []
+        if met:
+            there = await store.pairs(area, [items[index].id for index in met])
+            for index in met:
+                pair = there.get(identity(items[index].id))
+                if pair is None or pair < items[index].pair:
+                    pending.append(index)
+    if pending:
+        raise StoreUnavailable(f"{len(pending)} keys are being written by too many at once")
+    return answers
+
+
+async def _bury(store: Elementary, items: Sequence[Item]) -> frozenset[Hashable]:
+    """Takes back what tombstone or floor say is dead; the keys of the items that are."""
+    graves = await _graves(store, [item.id for item in items])
+    dead = []
+    for item in items:
+        grave = graves.of(identity(item.id))
+        if grave is not None and grave > item.pair:
+            dead.append(Item(item.id, grave))
+    if dead:
+        await store.remove(dead)
+    return frozenset(identity(item.id) for item in dead)
+
+
+async def _graves(store: Elementary, ids: Sequence[Any]) -> _Graves:
+    tombstones = await store.pairs(Area.TOMBSTONES, [FLOOR, *ids])
+    return _Graves(tombstones.get(identity(FLOOR)), tombstones)
+
+
+async def _both(
+    first: Coroutine[Any, Any, _First], second: Coroutine[Any, Any, _Second]
+) -> tuple[_First, _Second]:
+    """Both at once; neither is left running when the other fails."""
+    one, two = await asyncio.gather(first, second, return_exceptions=True)
+    for result in (one, two):
+        if isinstance(result, BaseException):
+            raise result
+    return one, two

@@ -1,0 +1,151 @@
+"""What a store does, in memory and one call after the other: the reference that a real one is compared with.
+
+It implements `protocol.Store`, so tests of what uses a store can run on it. Nothing expires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from proxy.stores.identity import identity
+from proxy.stores.protocol import (
+    NOTHING,
+    Document,
+    GapEntry,
+    Key,
+    Namespace,
+    Outcome,
+    Poison,
+    Repair,
+    State,
+    Write,
+)
+
+
+class ModelStore:
+    """See `protocol.Store`."""
+
+    def __init__(self) -> None:
+        self._states: dict[Namespace, dict[Hashable, tuple[Any, State]]] = {}
+        self._floors: dict[Namespace, int] = {}
+        self._gaps: dict[str, GapEntry] = {}
+        self._own: dict[str, dict[str, Document]] = {}
+
+    def documents(self, namespace: Namespace) -> list[Document]:
+        """What a reader of the collection finds."""
+        return [
+            state.document
+            for _, state in self._states.get(namespace, {}).values()
+            if state.document is not None
+        ]
+
+    def state(self, namespace: Namespace, key: Any) -> State:
+        floor = State(self._floors.get(namespace, 0), 0, None)
+        _, state = self._states.get(namespace, {}).get(identity(key), (key, NOTHING))
+        return floor if _pair(floor) > _pair(state) else state
+
+    async def apply(
+        self, namespace: Namespace, writes: Sequence[Write], *, replay: bool = False
+    ) -> list[Outcome | Poison]:
+        return [
+            self._advance(namespace, write.key, State(write.version, 0, write.document, write.extra))
+            for write in writes
+        ]
+
+    async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
+        return [
+            self._put(namespace, write.key, State(0, 0, write.document, write.extra))
+            if self.state(namespace, write.key.value) == NOTHING
+            else Outcome.STALE
+            for write in writes
+        ]
+
+    async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
+        return [self.state(namespace, key.value) for key in keys]
+
+    async def repair(self, namespace: Namespace, repairs: Sequence[Repair]) -> list[bool | Poison]:
+        answers: list[bool | Poison] = []
+        for one in repairs:
+            expected = _pair(self.state(namespace, one.key.value)) == _pair(one.expected)
+            if expected:
+                state = State(one.expected.version, one.expected.repairs + 1, one.document, one.extra)
+                self._put(namespace, one.key, state)
+            answers.append(expected)
+        return answers
+
+    async def truncate(self, namespace: Namespace, version: int) -> int:
+        self._floors[namespace] = max(version, self._floors.get(namespace, 0))
+        states = self._states.get(namespace, {})
+        older = [key for key, (_, state) in states.items() if _pair(state) < (version, 0)]
+        return sum(states.pop(key)[1].document is not None for key in older)
+
+    async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
+        """Top-level fields only, by equality."""
+        found = [
+            document["_id"]
+            for document in self.documents(namespace)
+            if any(
+                all(identity(document.get(name)) == identity(value) for name, value in one.items())
+                for one in filters
+            )
+        ]
+        return found[: limit + 1]
+
+    async def open_gap(self, gap: GapEntry) -> None:
+        known = self._gaps.get(gap.id)
+        if known is not None:
+            gap = replace(
+                gap,
+                detail=known.detail,
+                proxy=known.proxy,
+                version=max(known.version, gap.version),
+                count=known.count + gap.count,
+                first_seen=min(known.first_seen, gap.first_seen),
+                last_seen=max(known.last_seen + timedelta(milliseconds=1), gap.last_seen),
+            )
+        self._gaps[gap.id] = gap
+
+    async def close_gap(self, gap_id: str, *, up_to: datetime) -> bool:
+        if gap_id in self._gaps and self._gaps[gap_id].last_seen <= up_to:
+            del self._gaps[gap_id]
+            return True
+        return False
+
+    async def gaps(self, *, database: str | None = None) -> list[GapEntry]:
+        return [gap for gap in self._gaps.values() if database in (None, gap.database)]
+
+    async def put_state(self, kind: str, name: str, value: Document) -> None:
+        self._own.setdefault(kind, {})[name] = dict(value)
+
+    async def get_state(self, kind: str) -> dict[str, Document]:
+        return dict(self._own.get(kind, {}))
+
+    async def delete_state(self, kind: str, name: str) -> None:
+        self._own.get(kind, {}).pop(name, None)
+
+    async def close(self) -> None:
+        """Nothing to be closed."""
+
+    def _advance(self, namespace: Namespace, key: Key, state: State) -> Outcome:
+        if _pair(state) <= _pair(self.state(namespace, key.value)):
+            return Outcome.STALE
+        return self._put(namespace, key, state)
+
+    def _put(self, namespace: Namespace, key: Key, state: State) -> Outcome:
+        if state.document is not None:
+            state = replace(state, document=_with_id(key, state.document), extra=dict(state.extra))
+        else:
+            state = replace(state, extra={})
+        self._states.setdefault(namespace, {})[identity(key.value)] = (key.value, state)
+        return Outcome.APPLIED
+
+
+def _pair(state: State) -> tuple[int, int]:
+    return state.version, state.repairs
+
+
+def _with_id(key: Key, document: Mapping[str, Any]) -> Document:
+    return {"_id": key.value, **{name: value for name, value in document.items() if name != "_id"}}

@@ -1,0 +1,361 @@
+"""The elementary writes of `convergence` as MongoDB's commands, with as little work per document as can be.
+
+A statement is encoded once, and only the reply is looked into: pymongo's bulk writes make objects, copies and result
+lists for each document, at several times the cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+import bson
+import pymongo
+from bson import CodecOptions, DBRef, Int64
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.read_concern import ReadConcern
+
+from proxy.stores.convergence import Area, Found, Item, Pair, Wrote
+from proxy.stores.identity import identity
+from proxy.stores.mongo_errors import (
+    DUPLICATE_KEY,
+    INDEX_CONFLICTS,
+    CommandRejected,
+    of_id_index,
+    poison,
+    translated,
+)
+from proxy.stores.protocol import Namespace, Poison, StoreUnavailable
+
+OWN_DATABASE: Final = "_causeway"
+MAX_DOCUMENT: Final = 16 * 1024 * 1024
+"""Bytes of BSON: MongoDB's own limit."""
+MAX_COMMAND: Final = 32 * 1024 * 1024
+"""Bytes of statements in one command; the protocol's limit is 48,000,000 for all of a message."""
+MAX_STATEMENTS: Final = 10_000
+"""Statements in one command; MongoDB's limit is 100,000."""
+_STATEMENT_ROOM: Final = 16 * 1024
+"""What MongoDB allows a statement to be larger than the largest document."""
+_KEYS_AT_ONCE: Final = 1000
+
+OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    tz_aware=True,
+    tzinfo=UTC,
+)
+_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
+    document_class=RawBSONDocument,
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    tz_aware=True,
+    tzinfo=UTC,
+)
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way to the store, and how it is to be used."""
+
+    client: Client
+    timeout: float
+    """Seconds that one command may take, finding a server included."""
+    write_concern: Mapping[str, Any]
+    tombstone_ttl: timedelta
+    prepared: dict[str, asyncio.Lock | None]
+    """The collections of `_causeway` whose expiry is set (None), or being set."""
+
+    async def command(self, database: str, command: dict[str, Any]) -> dict[str, Any]:
+        with translated(), pymongo.timeout(self.timeout):
+            reply: dict[str, Any] = await self.client[database].command(command, codec_options=OPTIONS)
+        concern = reply.get("writeConcernError")
+        if concern:
+            raise StoreUnavailable(
+                f"the store did not confirm a write: {concern.get('codeName', 'error')} ({concern.get('code')})"
+            )
+        return reply
+
+    async def write(self, database: str, command: dict[str, Any]) -> dict[str, Any]:
+        return await self.command(database, {**command, "writeConcern": self.write_concern})
+
+    async def find(
+        self,
+        namespace: Namespace,
+        condition: Mapping[str, Any],
+        projection: Mapping[str, Any] | None = None,
+        limit: int = 0,
+    ) -> list[dict[str, Any]]:
+        """From the primary, whatever the URI says: what is decided here must not be decided on old data."""
+        collection = self.client[namespace.database].get_collection(
+            namespace.collection,
+            codec_options=_RAW,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("local"),
+        )
+        with translated(), pymongo.timeout(self.timeout):
+            found = await collection.find(condition, projection, limit=limit).to_list()
+        return [decode(bytes(raw.raw)) for raw in cast("list[RawBSONDocument]", found)]
+
+    async def expire(self, collection: str) -> None:
+        """Makes sure, once in this process, that documents of `_causeway` go when their time is over."""
+        while (lock := self.prepared.setdefault(collection, asyncio.Lock())) is not None:
+            async with lock:
+                if self.prepared[collection] is None:
+                    return
+                await self._create_expiry(collection)
+                self.prepared[collection] = None
+
+    async def _create_expiry(self, collection: str) -> None:
+        index = {
+            "key": {"at": 1},
+            "name": "expiry",
+            "expireAfterSeconds": round(self.tombstone_ttl.total_seconds()),
+        }
+        try:
+            await self.write(OWN_DATABASE, {"createIndexes": collection, "indexes": [index]})
+        except CommandRejected as error:
+            if error.code not in INDEX_CONFLICTS:
+                raise StoreUnavailable(f"the index for expiry was not made: {error}") from error
+            change = {"name": index["name"], "expireAfterSeconds": index["expireAfterSeconds"]}
+            try:
+                await self.write(OWN_DATABASE, {"collMod": collection, "index": change})
+            except CommandRejected as error:
+                raise StoreUnavailable(f"the index for expiry was not changed: {error}") from error
+
+
+class MongoCollections:
+    """The collections of one table; see `convergence.Elementary`."""
+
+    def __init__(self, link: Link, namespace: Namespace) -> None:
+        self._link = link
+        self._places = {
+            area: namespace
+            if area is Area.DOCUMENTS
+            else Namespace(OWN_DATABASE, f"{area.value}.{namespace.database}.{namespace.collection}")
+            for area in Area
+        }
+
+    async def upsert(self, area: Area, items: Sequence[Item]) -> list[Wrote | Poison]:
+        place = self._places[area]
+        now = None
+        if area is not Area.DOCUMENTS:
+            await self._link.expire(place.collection)
+            now = datetime.now(UTC)
+        answers, statements = _encoded(items, lambda item: _upsert(item, now), lambda item: _body(item, now))
+        created: set[int] = set()
+        errors: dict[int, Mapping[str, Any]] = {}
+        for start, reply in await self._submit("update", "updates", place, [raw for _, raw in statements]):
+            created.update(start + one["index"] for one in reply.get("upserted", ()))
+            errors.update((start + one["index"], one) for one in reply.get("writeErrors", ()))
+        for number, (index, _) in enumerate(statements):
+            answers[index] = Wrote.CREATED if number in created else Wrote.REPLACED
+        for number, error in errors.items():
+            answers[statements[number][0]] = _failed(error)
+        return [answer for answer in answers if answer is not None]
+
+    async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
+        place = self._places[Area.DOCUMENTS]
+        answers, statements = _encoded(items, _whole, _whole)
+        errors: dict[int, Mapping[str, Any]] = {}
+        for start, reply in await self._submit("insert", "documents", place, [raw for _, raw in statements]):
+            errors.update((start + one["index"], one) for one in reply.get("writeErrors", ()))
+        for index, _ in statements:
+            answers[index] = Wrote.CREATED
+        for number, error in errors.items():
+            answers[statements[number][0]] = _failed(error)
+        return [answer for answer in answers if answer is not None]
+
+    async def remove(self, items: Sequence[Item]) -> int:
+        place = self._places[Area.DOCUMENTS]
+        statements = [
+            RawBSONDocument(bson.encode({"q": _smaller(item), "limit": 1}, codec_options=OPTIONS), _RAW)
+            for item in items
+        ]
+        removed = 0
+        for _, reply in await self._submit("delete", "deletes", place, statements):
+            removed += int(reply["n"])
+            for error in reply.get("writeErrors", ()):
+                raise StoreUnavailable(poison(error).reason)
+        return removed
+
+    async def pairs(self, area: Area, ids: Sequence[Any]) -> dict[Hashable, Pair]:
+        found = {}
+        for part in _parts(ids, _KEYS_AT_ONCE):
+            for document in await self._find(area, {"_id": {"$in": part}}, {"_cw.v": 1, "_cw.r": 1}):
+                found[identity(document["_id"])] = _pair(document.get("_cw"))
+        return found
+
+    async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]:
+        found = {}
+        for part in _parts(ids, _KEYS_AT_ONCE):
+            for document in await self._find(Area.DOCUMENTS, {"_id": {"$in": part}}):
+                extra = document.pop("_cw", None)
+                pair = _pair(extra)
+                if isinstance(extra, dict):
+                    extra.pop("v", None)
+                    extra.pop("r", None)
+                found[identity(document["_id"])] = Found(
+                    pair, document, extra if isinstance(extra, dict) else {}
+                )
+        return found
+
+    async def older(self, version: int, limit: int) -> list[Any]:
+        condition = {"_cw.v": {"$lt": Int64(version)}}
+        found = await self._find(Area.DOCUMENTS, condition, {"_id": 1}, limit)
+        return [document["_id"] for document in found]
+
+    async def _find(
+        self,
+        area: Area,
+        condition: Mapping[str, Any],
+        projection: Mapping[str, Any] | None = None,
+        limit: int = 0,
+    ) -> list[dict[str, Any]]:
+        try:
+            return await self._link.find(self._places[area], condition, projection, limit)
+        except CommandRejected as error:
+            raise StoreUnavailable(f"the store could not be asked: {error}") from error
+
+    async def _submit(
+        self, verb: str, field: str, place: Namespace, statements: Sequence[RawBSONDocument]
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """(number of the first statement, reply) of each command sent. What fails as a whole is sent in halves."""
+        replies: list[tuple[int, dict[str, Any]]] = []
+        waiting = [(start, part) for start, part in _portions(statements)]
+        while waiting:
+            start, part = waiting.pop()
+            try:
+                reply = await self._link.write(
+                    place.database, {verb: place.collection, field: part, "ordered": False}
+                )
+            except CommandRejected as error:
+                if len(part) == 1:
+                    one = {"index": 0, "code": error.code, "codeName": error.name}
+                    replies.append((start, {"n": 0, "writeErrors": [one]}))
+                else:
+                    middle = len(part) // 2
+                    waiting += [(start + middle, part[middle:]), (start, part[:middle])]
+            else:
+                replies.append((start, reply))
+        return replies
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """A document as plain dicts: also where a jsonb value has the names of a DBRef."""
+    document = bson.decode(raw, OPTIONS)
+    return _plain(document) if b"$ref\x00" in raw else document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, DBRef):
+        value = value.as_doc()
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _encoded(
+    items: Sequence[Item],
+    statement: Callable[[Item], Mapping[str, Any]],
+    document: Callable[[Item], Mapping[str, Any]],
+) -> tuple[list[Wrote | Poison | None], list[tuple[int, RawBSONDocument]]]:
+    """What cannot be sent at all is answered; the rest, with its index among the items, is ready to be sent."""
+    answers: list[Wrote | Poison | None] = [None] * len(items)
+    statements = []
+    for index, item in enumerate(items):
+        try:
+            raw = bson.encode(statement(item), codec_options=OPTIONS)
+        except (BSONError, OverflowError, TypeError, ValueError, RecursionError) as error:
+            answers[index] = Poison(f"{_unencodable(item)}: {type(error).__name__}")
+            continue
+        if len(raw) > MAX_DOCUMENT:
+            size = len(bson.encode(document(item), codec_options=OPTIONS))
+            if size > MAX_DOCUMENT or len(raw) > MAX_DOCUMENT + _STATEMENT_ROOM:
+                answers[index] = Poison(
+                    f"the document has {size:,} bytes; the store takes {MAX_DOCUMENT:,} at most"
+                )
+                continue
+        statements.append((index, RawBSONDocument(raw, _RAW)))
+    return answers, statements
+
+
+def _upsert(item: Item, now: datetime | None) -> dict[str, Any]:
+    return {"q": _smaller(item), "u": _body(item, now), "upsert": True}
+
+
+def _smaller(item: Item) -> dict[str, Any]:
+    """Matches the item's key with a smaller pair. `$eq` takes a key that is a document for a value, not operators."""
+    (version, repairs) = item.pair
+    if not repairs:
+        return {"_id": {"$eq": item.id}, "_cw.v": {"$lt": Int64(version)}}
+    return {
+        "_id": {"$eq": item.id},
+        "$or": [
+            {"_cw.v": {"$lt": Int64(version)}},
+            {"_cw.v": Int64(version), "_cw.r": {"$lt": repairs}},
+        ],
+    }
+
+
+def _body(item: Item, now: datetime | None = None) -> dict[str, Any]:
+    """The replacement; it takes its `_id` from the query, or keeps the one that is there."""
+    body = {} if item.document is None else dict(item.document)
+    body.pop("_id", None)
+    body["_cw"] = {"v": Int64(item.pair.version), "r": item.pair.repairs, **item.extra}
+    if now is not None:
+        body["at"] = now
+    return body
+
+
+def _whole(item: Item) -> dict[str, Any]:
+    return {"_id": item.id, **_body(item)}
+
+
+def _failed(error: Mapping[str, Any]) -> Wrote | Poison:
+    if error.get("code") == DUPLICATE_KEY and of_id_index(error):
+        return Wrote.EXISTS
+    return poison(error)
+
+
+def _unencodable(item: Item) -> str:
+    """Which field the driver has no BSON for, without its value."""
+    for name, value in _whole(item).items():
+        try:
+            bson.encode({name: value}, codec_options=OPTIONS)
+        except (BSONError, OverflowError, TypeError, ValueError, RecursionError):
+            return f"field {name!r} has a value that BSON cannot hold"
+    return "the document cannot be written as BSON"
+
+
+def _pair(mark: Any) -> Pair:
+    """Documents that others have put there count as seeded."""
+    if not isinstance(mark, Mapping):
+        return Pair(0, 0)
+    return Pair(int(mark.get("v", 0)), int(mark.get("r", 0)))
+
+
+def _parts(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])
+
+
+def _portions(statements: Sequence[RawBSONDocument]) -> Iterator[tuple[int, list[RawBSONDocument]]]:
+    """As many statements at once as one command takes."""
+    start, size = 0, 0
+    for index, statement in enumerate(statements):
+        length = len(statement.raw)
+        if index > start and (size + length > MAX_COMMAND or index - start >= MAX_STATEMENTS):
+            yield start, list(statements[start:index])
+            start, size = index, 0
+        size += length
+    if start < len(statements):
+        yield start, list(statements[start:])
