@@ -19,6 +19,11 @@ _COUNT = Struct(">i").unpack_from
 _FIELD = Struct(">Ii").unpack_from
 _OID = Struct(">I").unpack
 _LONG = Struct(">Q").unpack
+_WALFILE = 24
+_PLAIN = Struct(f">i IiI IiQ Ii{_WALFILE}s IiQ Ii Ii Ii")
+"""The header of nearly every image: four values, then three NULLs."""
+_PLAIN_HEADER = _PLAIN.unpack_from
+_PLAIN_SIZE = _PLAIN.size
 
 Fields = Sequence[bytes | None]
 """The values of a row in the order of its attributes; None is NULL."""
@@ -55,24 +60,28 @@ class ImageHeader(NamedTuple):
 
 def parse_record(data: bytes) -> tuple[tuple[int, ...], list[bytes | None]]:
     """Type oids and values of every field."""
+    try:
+        return _fields(data, 4, _COUNT(data)[0])
+    except struct_error:
+        raise MalformedRecord(f"a record of {len(data)} bytes ends within a field") from None
+
+
+def _fields(data: bytes, position: int, count: int) -> tuple[tuple[int, ...], list[bytes | None]]:
+    """`count` fields from `position` to the end of the record."""
     oids: list[int] = []
     fields: list[bytes | None] = []
     add_oid = oids.append
     add_field = fields.append
-    position = 4
-    try:
-        for _ in range(_COUNT(data)[0]):
-            oid, length = _FIELD(data, position)
-            position += 8
-            add_oid(oid)
-            if length < 0:
-                add_field(None)
-            else:
-                end = position + length
-                add_field(data[position:end])
-                position = end
-    except struct_error:
-        raise MalformedRecord(f"a record of {len(data)} bytes ends within a field") from None
+    for _ in range(count):
+        oid, length = _FIELD(data, position)
+        position += 8
+        add_oid(oid)
+        if length < 0:
+            add_field(None)
+        else:
+            end = position + length
+            add_field(data[position:end])
+            position = end
     if position != len(data):
         raise MalformedRecord(f"a record of {len(data)} bytes has its last field end at {position}")
     return tuple(oids), fields
@@ -80,6 +89,30 @@ def parse_record(data: bytes) -> tuple[tuple[int, ...], list[bytes | None]]:
 
 def parse_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes | None]]:
     """Header, type oids and values of the row behind it."""
+    try:
+        (
+            count, _, relation_length, relation, _, lsn_length, lsn, _, walfile_length, walfile,
+            _, xid_length, xid, _, action_length, _, text_length, _, old_length,
+        ) = _PLAIN_HEADER(data)  # fmt: skip
+    except struct_error:
+        return _any_image(data)
+    if not (
+        relation_length == 4
+        and lsn_length == xid_length == 8
+        and walfile_length == _WALFILE
+        and action_length == text_length == old_length == -1
+    ):
+        return _any_image(data)
+    try:
+        oids, fields = _fields(data, _PLAIN_SIZE, count - HEADER_FIELDS)
+        timeline = int(walfile[:8], 16)
+    except (struct_error, ValueError):
+        raise MalformedRecord(f"an image of {len(data)} bytes cannot be read") from None
+    return ImageHeader(relation, lsn, timeline, xid, None, None, None), oids, fields
+
+
+def _any_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes | None]]:
+    """An image whose header is not the usual one: of MERGE, with the row's text or its old state, read again."""
     oids, fields = parse_record(data)
     if len(fields) < HEADER_FIELDS or (tableoid := fields[0]) is None:
         raise MalformedRecord(f"an image has {len(fields)} fields and no table")
