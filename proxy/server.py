@@ -18,6 +18,7 @@ from proxy.limit import ConnectionLimit, LocalLimit
 from proxy.listening import bound_address, listen_tcp, listen_unix
 from proxy.logs import get_logger
 from proxy.session.cancel import CancelKeys
+from proxy.session.capturing import Capturing
 from proxy.session.connection import Connection
 from proxy.session.session import ClientPolicy, Stage
 from proxy.session.tls import ReloadedContext, client_facing
@@ -55,6 +56,7 @@ class ProxyServer:
         limit: ConnectionLimit | None = None,
         sockets: Sequence[socket.socket] = (),
         ask_siblings: AskSiblings | None = None,
+        capturing: Capturing | None = None,
     ) -> None:
         """`sockets` are listening already and are used beside those of `settings.listen` that are TCP.
 
@@ -86,6 +88,7 @@ class ProxyServer:
         self.unix_policy = replace(self.policy, tls_offered=False, tls_required=False)
         self.buffer_high_water = settings.buffer_high_water
         self.startup_timeout = settings.startup_timeout
+        self.capturing = capturing
         self.close_timeout = settings.close_timeout
         self.state: State = "starting"
         self._limit = limit or LocalLimit(settings.max_connections)
@@ -164,6 +167,11 @@ class ProxyServer:
     async def _send_cancel(self, route: Route, request: CancelRequest) -> None:
         _, waiter = await self.connector.open_route(route, lambda: _CancelLeg(request.packet))
         await waiter.done
+
+    def consider_capture(self) -> None:
+        """Rules or catalogue have changed: some connections may have to be captured, or need it no more."""
+        for connection in tuple(self._connections):
+            connection.consider_capture()
 
     # Accepting.
 

@@ -14,7 +14,9 @@ from typing import Protocol
 from proxy.admin.counters import Counters
 from proxy.logs import get_logger
 from proxy.session.cancel import CancelKeys
-from proxy.session.leg import HOLD_CONNECTING, Leg
+from proxy.session.capturing import Capturing
+from proxy.session.leg import HOLD_CAPTURE, HOLD_CONNECTING, Leg
+from proxy.session.relay import Relay
 from proxy.session.session import ClientPolicy, Session, Stage
 from proxy.session.tls import ReloadedContext
 from proxy.session.upstream import Connector, Plan, Route, UpstreamError
@@ -52,6 +54,10 @@ class Surroundings(Protocol):
 
     @property
     def forward_cancel(self) -> ForwardCancel: ...
+
+    @property
+    def capturing(self) -> Capturing | None:
+        """How writes are captured; None where nothing can be mirrored."""
 
     def admit(self) -> bool:
         """Whether one more client may have a server connection."""
@@ -184,15 +190,92 @@ class Connection:
         self._stop_deadline()
         self._plan = None
         self._failures = []
+        self._attach()
+        self.consider_capture(fresh=True)
+
+    def _attach(self) -> None:
+        """Lets the legs and the session's relay know each other."""
         client, server, relay = self.client, self.server, self.session.relay
         if client.transport is None or server is None or server.transport is None:
             return
         relay.to_client = client.transport.write
         relay.to_server = server.transport.write
-        relay.use_client_socket(client.socket_fd, client.transport.get_write_buffer_size)
-        relay.use_server_socket(server.socket_fd, server.transport.get_write_buffer_size)
+        if isinstance(relay, Relay):
+            relay.use_client_socket(client.socket_fd, client.transport.get_write_buffer_size)
+            relay.use_server_socket(server.socket_fd, server.transport.get_write_buffer_size)
         client.receive_with(relay.from_client)
         server.receive_with(relay.from_server)
+
+    # Which relay carries the connection.
+
+    def consider_capture(self, *, fresh: bool = False) -> None:
+        """Rules or catalogue may have changed what must be captured; `fresh` before the client has said anything."""
+        capturing, relay = self.around.capturing, self.session.relay
+        if capturing is None or self.session.stage is not Stage.RELAY:
+            return
+        wanted = capturing.wants(self.session.message)
+        if wanted is not isinstance(relay, Relay):
+            relay.switch_when_idle = False
+            return
+        relay.switch_when_idle = True
+        if relay.replaceable:
+            self._switch(fresh=fresh)
+
+    def may_switch(self) -> None:
+        # The relay is in the middle of a chunk; behind it the connection may not be idle any more.
+        asyncio.get_running_loop().call_soon(self._switch_if_idle)
+
+    def _switch_if_idle(self) -> None:
+        relay = self.session.relay
+        if self.session.stage is Stage.RELAY and relay.switch_when_idle and relay.replaceable:
+            self._switch(fresh=False)
+
+    def _switch(self, *, fresh: bool) -> None:
+        """Put the other kind of relay in the place of the one that is there."""
+        capturing, relay = self.around.capturing, self.session.relay
+        if capturing is None:
+            return
+        if isinstance(relay, Relay):
+            relay.use_client_socket(-1, None)
+            relay.use_server_socket(-1, None)
+            taking = capturing.relay(
+                self,
+                self.session,
+                self.counters,
+                status=relay.pipeline.status,
+                high_water=self.around.buffer_high_water,
+            )
+            taking.report_when = relay.report_when
+            self.session.relay = taking
+            self._attach()
+            if not fresh:
+                taking.learn()
+        else:
+            plain = Relay(self.session, self.counters)
+            plain.pipeline.ready(relay.status)
+            plain.report_when = relay.report_when
+            relay.ended()
+            self.session.relay = plain
+            self._attach()
+
+    # CaptureOwner: what a capturing relay asks for.
+
+    def may_end(self) -> None:
+        self.session.may_end()
+
+    def hold_client(self) -> None:
+        self.client.hold(HOLD_CAPTURE)
+
+    def release_client(self) -> None:
+        self.client.release(HOLD_CAPTURE)
+
+    def hold_server(self) -> None:
+        if self.server is not None:
+            self.server.hold(HOLD_CAPTURE)
+
+    def release_server(self) -> None:
+        if self.server is not None:
+            self.server.release(HOLD_CAPTURE)
 
     def finish_client(self) -> None:
         self._stop_deadline()
@@ -221,10 +304,12 @@ class Connection:
 
     def leg_lost(self, leg: Leg, exc: Exception | None) -> None:
         # The descriptor is closed when this returns, and may be somebody else's the moment after.
-        if leg is self.client:
-            self.session.relay.use_client_socket(-1, None)
-        elif leg is self.server:
-            self.session.relay.use_server_socket(-1, None)
+        relay = self.session.relay
+        if isinstance(relay, Relay):
+            if leg is self.client:
+                relay.use_client_socket(-1, None)
+            elif leg is self.server:
+                relay.use_server_socket(-1, None)
         if leg is self.client:
             self._stop_deadline()
             self.session.client_closed()
@@ -271,6 +356,8 @@ class Connection:
             leg.release(HOLD_CONNECTING)
 
     async def _connect(self, plan: Plan) -> None:
+        if self.around.capturing is not None and self.session.message is not None:
+            await self.around.capturing.prepare(self.session.message.database)
         while (attempt := plan.current) is not None:
             host, secure = attempt
             # A server may speak, and even close, before we are told that it is connected.

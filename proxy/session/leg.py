@@ -14,6 +14,7 @@ from proxy.admin.counters import Counters
 
 HOLD_CONNECTING = 1
 HOLD_SINK_FULL = 2
+HOLD_CAPTURE = 4
 """Reasons not to read; a leg is read while it has none."""
 
 

@@ -50,6 +50,9 @@ class RelayOwner(Protocol):
     def may_end(self) -> None:
         """What `Relay.report_when` waited for has come about."""
 
+    def may_switch(self) -> None:
+        """What `Relay.switch_when_idle` waited for has come about."""
+
 
 class ReportWhen(Enum):
     """When a relay tells its owner that the connection may be ended."""
@@ -206,7 +209,7 @@ else:
 class Relay(RelayCore):
     """Both directions of one connection."""
 
-    __slots__ = ("_counters", "_owner", "_report_when")
+    __slots__ = ("_counters", "_owner", "_report_when", "_switch_when_idle")
 
     def __init__(self, owner: RelayOwner, counters: Counters) -> None:
         super().__init__(
@@ -221,6 +224,7 @@ class Relay(RelayCore):
         self._owner = owner
         self._counters = counters
         self._report_when = ReportWhen.NEVER
+        self._switch_when_idle = False
 
     @property
     def report_when(self) -> ReportWhen:
@@ -229,7 +233,28 @@ class Relay(RelayCore):
     @report_when.setter
     def report_when(self, moment: ReportWhen) -> None:
         self._report_when = moment
-        self.report_ready = moment is not ReportWhen.NEVER
+        self._set_report()
+
+    @property
+    def switch_when_idle(self) -> bool:
+        """Whether the owner is told when another relay could take this one's place."""
+        return self._switch_when_idle
+
+    @switch_when_idle.setter
+    def switch_when_idle(self, wanted: bool) -> None:
+        self._switch_when_idle = wanted
+        self._set_report()
+
+    def _set_report(self) -> None:
+        self.report_ready = self._report_when is not ReportWhen.NEVER or self._switch_when_idle
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether another relay could take over now: nothing is under way in either direction."""
+        return self.idle and self.reply_at_boundary
+
+    def ended(self) -> None:
+        """The connection is over."""
 
     @property
     def may_end(self) -> bool:
@@ -257,3 +282,5 @@ class Relay(RelayCore):
     def _server_ready(self) -> None:
         if self.may_end:
             self._owner.may_end()
+        elif self._switch_when_idle and self.idle:
+            self._owner.may_switch()

@@ -10,13 +10,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.admin.counters import Counters
 from proxy.session.relay import Relay, ReportWhen
 from proxy.wire import messages, sasl, startup
 from proxy.wire.messages import fatal
 from proxy.wire.startup import CancelRequest, GssEncRequest, SslRequest, StartupMessage
+
+if TYPE_CHECKING:
+    from proxy.session.requests import CapturingRelay
 
 MAX_LOGIN_MESSAGE = 1 << 20
 """Largest server message in bytes before the first ReadyForQuery; Postgres' own largest, a GSSAPI token, is 64 KiB."""
@@ -69,6 +72,9 @@ class SessionIO(Protocol):
     def established(self) -> None:
         """The first ReadyForQuery has come: no start-up deadline any more; feed the relay from here on."""
 
+    def may_switch(self) -> None:
+        """The relay is idle and could be replaced, in a later turn of the event loop."""
+
     def finish_client(self) -> None:
         """Close the client's leg once everything written to it has gone out."""
 
@@ -103,6 +109,7 @@ class Session:
         "_ssl_asked",
         "draining",
         "message",
+        "parameters",
         "relay",
         "stage",
     )
@@ -124,7 +131,9 @@ class Session:
         self.stage = Stage.GREETING
         self.message: StartupMessage | None = None
         """The client's StartupMessage, once it has come."""
-        self.relay = Relay(self, counters)
+        self.parameters: dict[str, str] = {}
+        """What the server has reported by ParameterStatus at login."""
+        self.relay: Relay | CapturingRelay = Relay(self, counters)
         self.draining = False
 
     # What happened at the client.
@@ -263,6 +272,11 @@ class Session:
         if self.stage is Stage.RELAY:
             self._say_goodbye()
 
+    def may_switch(self) -> None:
+        """The relay reports that another one could take its place."""
+        if self.stage is Stage.RELAY:
+            self._io.may_switch()
+
     def _end_when(self, moment: ReportWhen) -> None:
         self.relay.report_when = moment
         if self.relay.may_end:
@@ -378,6 +392,9 @@ class Session:
                     message = sasl.without_channel_binding(body)
         elif kind == messages.BACKEND_KEY_DATA:
             self._io.key_received(body)
+        elif kind == messages.PARAMETER_STATUS:
+            name, _, value = body.rstrip(b"\x00").partition(b"\x00")
+            self.parameters[name.decode("ascii", "replace")] = value.decode("utf-8", "replace")
         self._server_spoke = True
         self._io.to_client(message)
         if kind == messages.READY_FOR_QUERY:
@@ -395,7 +412,8 @@ class Session:
 
     def _ready(self, status: int) -> None:
         self.stage = Stage.RELAY
-        self.relay.pipeline.ready(status)
+        if isinstance(self.relay, Relay):
+            self.relay.pipeline.ready(status)
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._io.established()
@@ -424,5 +442,6 @@ class Session:
 
     def _close(self) -> None:
         self.stage = Stage.CLOSED
+        self.relay.ended()
         self._io.finish_client()
         self._io.finish_server()

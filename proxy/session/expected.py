@@ -1,0 +1,92 @@
+"""What the server still owes: one entry for each message that was sent to it and is answered, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxy.mirror.effects import TableId
+    from proxy.session.planner import Step
+    from proxy.session.prepared import Prepared
+
+
+class Owed(IntEnum):
+    """What kind of answer an entry stands for."""
+
+    PARSE = 1
+    BIND = 2
+    CLOSE = 3
+    DESCRIBE_STATEMENT = 4
+    DESCRIBE_PORTAL = 5
+    EXECUTE = 6
+    SYNC = 7
+    QUERY = 8
+    FUNCTION_CALL = 9
+    COPY_END = 10
+    """The end of copy data that was sent ahead of the server's CopyInResponse; nothing answers it."""
+
+
+READY = frozenset({Owed.SYNC, Owed.QUERY, Owed.FUNCTION_CALL})
+"""Answered by one ReadyForQuery."""
+
+
+class Expected:
+    """One answer the server owes."""
+
+    __slots__ = ("hidden", "index", "offset", "owed", "previous", "simple", "statement", "steps", "truncates")
+
+    def __init__(
+        self,
+        owed: Owed,
+        *,
+        hidden: bool = False,
+        simple: bool = False,
+        steps: tuple[Step, ...] = (),
+        statement: bytes | None = None,
+        previous: Prepared | None = None,
+        truncates: tuple[TableId, ...] = (),
+        offset: int = 0,
+    ) -> None:
+        self.owed = owed
+        self.hidden = hidden
+        """Whether the client did not ask for it, so that nothing of the answer may reach it."""
+        self.simple = simple
+        """Whether the client sent a simple query, so that it must not see NoData."""
+        self.steps = steps
+        """The statements that run: several in a Query, one in an Execute, none where they do not matter."""
+        self.index = 0
+        """Of a Query: which of them is running."""
+        self.statement = statement
+        """Of a Parse or Close: the name whose meaning it changes."""
+        self.previous = previous
+        """Of a Parse or Close: what the name meant before, should it fail."""
+        self.truncates = truncates
+        """The tables of the TRUNCATE whose WAL position is being asked."""
+        self.offset = offset
+        """Characters by which positions in errors lie further on in what the client sent."""
+
+    @property
+    def step(self) -> Step | None:
+        """The statement whose results come next."""
+        return self.steps[self.index] if self.index < len(self.steps) else None
+
+
+PLAIN_PARSE = Expected(Owed.PARSE)
+PLAIN_BIND = Expected(Owed.BIND)
+PLAIN_CLOSE = Expected(Owed.CLOSE)
+PLAIN_DESCRIBE_STATEMENT = Expected(Owed.DESCRIBE_STATEMENT)
+PLAIN_DESCRIBE_PORTAL = Expected(Owed.DESCRIBE_PORTAL)
+PLAIN_EXECUTE = Expected(Owed.EXECUTE)
+PLAIN_SYNC = Expected(Owed.SYNC)
+PLAIN_QUERY = Expected(Owed.QUERY)
+PLAIN_FUNCTION_CALL = Expected(Owed.FUNCTION_CALL)
+COPY_END = Expected(Owed.COPY_END)
+"""Entries that hold nothing of their own are shared; their `index` is never moved."""
+
+HIDDEN_PARSE = Expected(Owed.PARSE, hidden=True)
+HIDDEN_BIND = Expected(Owed.BIND, hidden=True)
+HIDDEN_CLOSE = Expected(Owed.CLOSE, hidden=True)
+
+Queue = deque[Expected]

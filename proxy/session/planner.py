@@ -1,0 +1,538 @@
+"""What is to be done with each statement: its text against the catalogue, the rules and the session's roles. Pure.
+
+A statement is spliced only where RETURNING cannot fail for it; whatever else it may write is known beforehand as
+`Unseen`. One plan holds for one text, one picture of the catalogue and one set of roles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from proxy.catalog.model import Reach, Relation, SideEffect, Snapshot
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.sql import splice
+from proxy.sql.model import Analysis, CopyFrom, Kind, Literal, Parameter, RelationRef, Statement, Verb, Write
+
+ENDS = frozenset({Kind.COMMIT, Kind.ROLLBACK, Kind.PREPARE_TRANSACTION})
+"""Statements after which a transaction block is over, if they succeed."""
+
+SPLITTABLE = frozenset(
+    {
+        Kind.WRITE,
+        Kind.READ,
+        Kind.BEGIN,
+        Kind.COMMIT,
+        Kind.ROLLBACK,
+        Kind.SAVEPOINT,
+        Kind.RELEASE,
+        Kind.ROLLBACK_TO,
+        Kind.PREPARE_TRANSACTION,
+        Kind.PREPARE,
+        Kind.EXECUTE,
+        Kind.SET,
+        Kind.TRUNCATE,
+    }
+)
+"""Statements of a simple query that do the same when they are sent one by one in the extended protocol."""
+
+OLD_SINCE = 180000
+"""server_version_num from which RETURNING can give the old row."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredAs:
+    """What a session must know of a mirrored table."""
+
+    table: TableId
+    relation: Relation
+    key: frozenset[str]
+    needs_text: bool
+    """Whether an image must carry the row's text output as well."""
+    strict: bool
+    ack_timeout: float | None
+    """Seconds the reply to a commit waits for the store; None: it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What plans of one database rest on."""
+
+    snapshot: Snapshot
+    tables: Mapping[int, MirroredAs]
+    """By the oid of the table and of each of its partitions."""
+    generation: int
+    """Rises whenever a plan made before may be wrong."""
+
+    @property
+    def strict(self) -> bool:
+        return any(table.strict for table in self.tables.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose statements are planned."""
+
+    roles: frozenset[str]
+    """Every role the session has had; RETURNING must be safe for each of them."""
+    roles_known: bool
+    path: tuple[str, ...] | None
+    """The schemas of its search_path; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """COPY FROM STDIN into a mirrored table."""
+
+    table: TableId
+    layout: CopyFrom
+    key: tuple[str, ...]
+    positions: tuple[int, ...]
+    """Where in the data the key columns stand, from 0; empty where they do not all."""
+    columns: int
+    """Columns of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPins:
+    """The old key of an UPDATE that changes it, as its WHERE clause gives it."""
+
+    table: TableId
+    columns: tuple[str, ...]
+    values: tuple[Parameter | Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement and what is to be done with it."""
+
+    statement: Statement
+    suffix: str = ""
+    """What is put behind the statement, or behind what it prepares; empty: nothing."""
+    captured: bool = False
+    """Whether its results hold our column, the last."""
+    verb: Verb = Verb.INSERT
+    """Of a captured statement."""
+    returning: bool = False
+    """Whether the client asked for rows itself."""
+    unseen: tuple[Unseen, ...] = ()
+    truncates: tuple[TableId, ...] = ()
+    copy: CopyPlan | None = None
+    pins: tuple[KeyPins, ...] = ()
+    tables: tuple[TableId, ...] = ()
+    """The mirrored tables it may write to."""
+    strict: bool = False
+    ack_timeout: float | None = None
+    prepares: Step | None = None
+    """Of a PREPARE: what an EXECUTE of it will do."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.statement.kind
+
+    @property
+    def writes(self) -> bool:
+        """Whether it has effects on a mirrored table."""
+        return bool(self.captured or self.unseen or self.truncates or self.copy or self.pins)
+
+    def executing(self, current: Step | None, origin: Step | None) -> Step:
+        """An EXECUTE as what it runs: `origin` is spliced already, `current` is the same text planned now."""
+        run = current.prepares or current if current is not None else None
+        unseen = run.unseen if run is not None else ()
+        if run is not None and origin is None and run.captured:
+            unseen += tuple(
+                Unseen(Cause.UNPREPARED, table, None, "prepared before the table was mirrored")
+                for table in run.tables
+            )
+        unseen += tuple(
+            Unseen(Cause.KEY_CHANGE, pins.table, None, "the old key is not known")
+            for pins in (run.pins if run is not None else ())
+        )
+        return replace(
+            self,
+            captured=origin is not None,
+            verb=origin.verb if origin is not None else self.verb,
+            returning=origin.returning if origin is not None else False,
+            unseen=unseen,
+            tables=run.tables if run is not None else (),
+            strict=run is not None and run.strict,
+            ack_timeout=run.ack_timeout if run is not None else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All statements of one text."""
+
+    text: str
+    steps: tuple[Step, ...]
+    writes: bool = field(init=False)
+    strict: bool = field(init=False)
+    spliced: bool = field(init=False)
+    ends: bool = field(init=False)
+    """Whether one of them may end a transaction block."""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "writes", any(step.writes for step in self.steps))
+        put(self, "strict", any(step.strict and step.writes for step in self.steps))
+        put(self, "spliced", any(step.suffix for step in self.steps))
+        put(self, "ends", any(step.kind in ENDS for step in self.steps))
+
+    def whole(self) -> str:
+        """The text with everything spliced in."""
+        out: list[str] = []
+        position = 0
+        for step in self.steps:
+            if step.suffix:
+                end = _splice_point(step.statement)
+                out += (self.text[position:end], step.suffix)
+                position = end
+        out.append(self.text[position:])
+        return "".join(out)
+
+    def single(self, step: Step) -> str:
+        """One statement alone, spliced."""
+        statement = step.statement
+        if not step.suffix:
+            return self.text[statement.start : statement.end]
+        end = _splice_point(statement)
+        return self.text[statement.start : end] + step.suffix + self.text[end : statement.end]
+
+
+def _splice_point(statement: Statement) -> int:
+    return statement.end if statement.inner is None else statement.inner.end
+
+
+def plan(text: str, analysis: Analysis, ground: Ground, identity: Identity) -> Plan:
+    """The plan of a text whose statements are known."""
+    planner = _Planner(text, ground, identity)
+    return Plan(text, tuple(planner.step(statement) for statement in analysis.statements))
+
+
+def unparsed(text: str, ground: Ground) -> tuple[Unseen, ...]:
+    """What a text that cannot be looked at may have written: any mirrored table it could name."""
+    lowered = text.lower()
+    return tuple(
+        Unseen(Cause.UNPARSED, table) for table in _all_tables(ground) if table.name.lower() in lowered
+    )
+
+
+def _all_tables(ground: Ground) -> list[TableId]:
+    return list(dict.fromkeys(mirrored.table for mirrored in ground.tables.values()))
+
+
+class _Planner:
+    def __init__(self, text: str, ground: Ground, identity: Identity) -> None:
+        self.text = text
+        self.ground = ground
+        self.snapshot = ground.snapshot
+        self.identity = identity
+        self.unseen: dict[Unseen, None] = {}
+        self.touched: list[MirroredAs] = []
+
+    def step(self, statement: Statement) -> Step:
+        self.unseen = {}
+        self.touched = []
+        inner = statement.inner or statement
+        suffix = ""
+        pins: tuple[KeyPins, ...] = ()
+        truncates: tuple[TableId, ...] = ()
+        copy: CopyPlan | None = None
+        if inner.write is not None:
+            suffix, pins = self._write(inner.write)
+        for reference, verb in inner.hidden:
+            for relation in self._candidates(reference):
+                self._opaque(relation, (verb,), Cause.CTE)
+        for function in inner.functions:
+            for effect in self.snapshot.functions.get(function.name, ()):
+                self._effect(effect)
+        match inner.kind:
+            case Kind.TRUNCATE:
+                truncates = self._truncate(inner)
+            case Kind.COPY_FROM:
+                copy = self._copy(inner)
+            case Kind.CALL if not inner.functions:
+                self._block(inner)
+            case _:
+                pass
+        step = Step(
+            inner,
+            suffix,
+            bool(suffix),
+            inner.write.verb if inner.write else Verb.INSERT,
+            bool(inner.write and inner.write.returning),
+            tuple(self.unseen),
+            truncates,
+            copy,
+            pins,
+            tuple(dict.fromkeys(table.table for table in self.touched)),
+            any(table.strict for table in self.touched),
+            max((table.ack_timeout for table in self.touched if table.ack_timeout is not None), default=None),
+        )
+        if statement.kind is Kind.PREPARE:
+            return Step(statement, suffix, prepares=step)
+        return step
+
+    # Names.
+
+    def _candidates(self, reference: RelationRef) -> list[Relation]:
+        """Every relation the name may mean."""
+        found = [
+            self.snapshot.relations[oid]
+            for oid in self.snapshot.by_name.get(reference.name, ())
+            if oid in self.snapshot.relations
+        ]
+        if reference.schema is not None:
+            return [relation for relation in found if relation.schema == reference.schema]
+        if len(found) > 1 and self.identity.path is not None:
+            for schema in self.identity.path:
+                if meant := [relation for relation in found if relation.schema == schema]:
+                    return meant
+            return []
+        return found
+
+    def _unsafe(self, relation: Relation) -> tuple[Cause, str] | None:
+        """Why RETURNING cannot be added to a write on it; None if it can."""
+        if relation.kind == "v":
+            return Cause.RULE, f"{relation.schema}.{relation.name} is a view"
+        if relation.kind not in ("r", "p"):
+            return Cause.UNRESOLVED, f"{relation.schema}.{relation.name} is not a table"
+        if relation.has_rules:
+            return Cause.RULE, f"{relation.schema}.{relation.name} has rewrite rules"
+        if not self.identity.roles_known:
+            return Cause.PRIVILEGE, "the session's role is not known"
+        for role in sorted(self.identity.roles):
+            reasons = self.snapshot.unreadable.get(role)
+            if reasons is None:
+                return Cause.PRIVILEGE, f"the privileges of role {role} are not known"
+            if reason := reasons.get(relation.oid):
+                return Cause.PRIVILEGE, f"role {role}: {reason}"
+        return None
+
+    # Writes.
+
+    def _write(self, write: Write) -> tuple[str, tuple[KeyPins, ...]]:
+        candidates = self._candidates(write.target)
+        verbs = _verbs(write)
+        concerned = [relation for relation in candidates if self._concerned(relation, verbs)]
+        if not concerned:
+            return "", ()
+        for relation in candidates:
+            if unsafe := self._unsafe(relation):
+                for hit in concerned:
+                    self._opaque(hit, verbs, *unsafe)
+                return "", ()
+        pins: list[KeyPins] = []
+        text = old = capture = False
+        for relation in concerned:
+            mirrored = self.ground.tables.get(relation.oid)
+            followed = self._followed(relation)
+            changed = write.sets & ((mirrored.key if mirrored else frozenset()) | followed)
+            wants_old = bool(changed) and write.may_update
+            has_old = (
+                wants_old
+                and self.snapshot.server_version >= OLD_SINCE
+                and not (write.old_hidden and write.returning)
+            )
+            if mirrored is not None:
+                if relation.oid != mirrored.relation.oid and not _same_columns(relation, mirrored.relation):
+                    self._touch(mirrored)
+                    self._say(Cause.INHERITANCE, mirrored.table, "a partition with columns in another order")
+                    continue
+                self._touch(mirrored)
+                text = text or mirrored.needs_text
+                if wants_old and not has_old and write.sets & mirrored.key:
+                    pin = _pins(write, mirrored)
+                    if pin is None:
+                        self._say(Cause.KEY_CHANGE, mirrored.table, "the old key is not known")
+                    else:
+                        pins.append(pin)
+            capture = True
+            old = old or has_old
+            self._side_effects(relation, write, seen=True, has_old=has_old)
+            if write.verb is not Verb.INSERT and not write.only:
+                for child in relation.children:
+                    other = self.ground.tables.get(child)
+                    if other is not None and other is not mirrored:
+                        self._touch(other)
+                        self._say(Cause.INHERITANCE, other.table, "written through its parent")
+        if not capture:
+            return "", tuple(pins)
+        return splice.insertion(write, text=text, old=old), tuple(pins)
+
+    def _concerned(self, relation: Relation, verbs: tuple[Verb, ...]) -> bool:
+        if relation.oid in self.ground.tables:
+            return True
+        if any(child in self.ground.tables for child in relation.children):
+            return True
+        return any(self.snapshot.side_effects.get((relation.oid, verb)) for verb in verbs)
+
+    def _followed(self, relation: Relation) -> frozenset[str]:
+        """Columns that a foreign key with an ON UPDATE action follows."""
+        return frozenset(
+            column
+            for effect in self.snapshot.side_effects.get((relation.oid, Verb.UPDATE), ())
+            if effect.foreign_key is not None
+            for column in effect.foreign_key.parent_columns
+        )
+
+    def _side_effects(self, relation: Relation, write: Write, *, seen: bool, has_old: bool) -> None:
+        for verb in _verbs(write):
+            for effect in self.snapshot.side_effects.get((relation.oid, verb), ()):
+                key = effect.foreign_key
+                if key is not None and verb is Verb.UPDATE and not write.sets & set(key.parent_columns):
+                    continue
+                if (
+                    key is not None
+                    and effect.reach is Reach.ROWS
+                    and seen
+                    and (verb is Verb.DELETE or has_old)
+                ):
+                    # The mirror follows the key from the image.
+                    self._touch_oid(effect.table)
+                    continue
+                self._effect(effect)
+
+    def _opaque(self, relation: Relation, verbs: tuple[Verb, ...], cause: Cause, detail: str = "") -> None:
+        """A write to `relation` of which no image comes."""
+        for oid in (relation.oid, *relation.children):
+            mirrored = self.ground.tables.get(oid)
+            if mirrored is not None:
+                self._touch(mirrored)
+                self._say(cause, mirrored.table, detail)
+        for verb in verbs:
+            for effect in self.snapshot.side_effects.get((relation.oid, verb), ()):
+                self._effect(effect)
+
+    def _effect(self, effect: SideEffect) -> None:
+        """A side effect of which nothing more is known: the tables it reaches, and what follows from them."""
+        waiting, done = [effect], set[int]()
+        while waiting:
+            current = waiting.pop()
+            mirrored = self.ground.tables.get(current.table)
+            if mirrored is not None:
+                self._touch(mirrored)
+                self._say(current.cause, mirrored.table, current.detail)
+            if current.table in done or current.foreign_key is None:
+                continue
+            done.add(current.table)
+            for verb in (Verb.UPDATE, Verb.DELETE):
+                waiting += self.snapshot.side_effects.get((current.table, verb), ())
+
+    def _touch(self, mirrored: MirroredAs) -> None:
+        self.touched.append(mirrored)
+
+    def _touch_oid(self, oid: int) -> None:
+        if mirrored := self.ground.tables.get(oid):
+            self._touch(mirrored)
+
+    def _say(self, cause: Cause, table: TableId, detail: str = "") -> None:
+        self.unseen[Unseen(cause, table, None, detail)] = None
+
+    # The rest.
+
+    def _truncate(self, statement: Statement) -> tuple[TableId, ...]:
+        emptied: dict[TableId, None] = {}
+        for reference in statement.relations:
+            for relation in self._candidates(reference):
+                oids = [relation.oid, *relation.children]
+                if statement.cascade:
+                    oids += self.snapshot.truncates.get(relation.oid, ())
+                for oid in oids:
+                    mirrored = self.ground.tables.get(oid)
+                    if mirrored is None:
+                        continue
+                    self._touch(mirrored)
+                    if oid == mirrored.relation.oid:
+                        emptied[mirrored.table] = None
+                    elif mirrored.relation.oid not in oids:
+                        self._say(Cause.TRUNCATE, mirrored.table, "one of its partitions was emptied")
+        ambiguous = len({c.oid for r in statement.relations for c in self._candidates(r)}) > len(
+            statement.relations
+        )
+        if ambiguous:
+            for table in emptied:
+                self._say(Cause.TRUNCATE, table, "the name may mean tables of several schemas")
+            return ()
+        return tuple(emptied)
+
+    def _copy(self, statement: Statement) -> CopyPlan | None:
+        layout = statement.copy
+        found: CopyPlan | None = None
+        for reference in statement.relations:
+            candidates = self._candidates(reference)
+            for relation in candidates:
+                for verb in (Verb.INSERT,):
+                    for effect in self.snapshot.side_effects.get((relation.oid, verb), ()):
+                        self._effect(effect)
+                mirrored = self.ground.tables.get(relation.oid)
+                if mirrored is None:
+                    if relation.kind not in ("r", "p"):
+                        self._opaque(relation, (Verb.INSERT,), Cause.RULE)
+                    continue
+                self._touch(mirrored)
+                plan = None
+                if layout is not None and layout.from_client and len(candidates) == 1:
+                    plan = _copy_plan(mirrored, relation, layout)
+                if plan is None:
+                    self._say(Cause.COPY, mirrored.table, "the keys are not in the data")
+                found = plan or found
+        return found
+
+    def _block(self, statement: Statement) -> None:
+        """A DO block: the tables and functions its text names, or all where it builds statements itself."""
+        text = self.text[statement.start : statement.end].lower()
+        dynamic = "execute" in text
+        for mirrored in dict.fromkeys(t.table for t in self.ground.tables.values()):
+            if dynamic or mirrored.name.lower() in text:
+                for other in self.ground.tables.values():
+                    if other.table == mirrored:
+                        self._touch(other)
+                        break
+                self._say(Cause.FUNCTION, mirrored, "a DO block")
+        for name, effects in self.snapshot.functions.items():
+            if name.lower() in text:
+                for effect in effects:
+                    self._effect(effect)
+        for name, oids in self.snapshot.by_name.items():
+            if name.lower() in text:
+                for oid in oids:
+                    if (relation := self.snapshot.relations.get(oid)) and oid not in self.ground.tables:
+                        self._opaque(
+                            relation, (Verb.INSERT, Verb.UPDATE, Verb.DELETE), Cause.FUNCTION, "a DO block"
+                        )
+
+
+def _verbs(write: Write) -> tuple[Verb, ...]:
+    """What it may do to rows."""
+    found: list[Verb] = []
+    if write.verb in (Verb.INSERT, Verb.MERGE):
+        found.append(Verb.INSERT)
+    if write.verb is Verb.UPDATE or write.may_update:
+        found.append(Verb.UPDATE)
+    if write.verb is Verb.DELETE or write.may_delete:
+        found.append(Verb.DELETE)
+    return tuple(found)
+
+
+def _pins(write: Write, mirrored: MirroredAs) -> KeyPins | None:
+    columns = tuple(sorted(mirrored.key))
+    if write.verb is not Verb.UPDATE or any(column not in write.pinned for column in columns):
+        return None
+    return KeyPins(mirrored.table, columns, tuple(write.pinned[column] for column in columns))
+
+
+def _same_columns(one: Relation, other: Relation) -> bool:
+    return [(a.name, a.type_oid) for a in one.attributes] == [(a.name, a.type_oid) for a in other.attributes]
+
+
+def _copy_plan(mirrored: MirroredAs, relation: Relation, layout: CopyFrom) -> CopyPlan | None:
+    columns = layout.columns
+    if columns is None:
+        columns = tuple(attribute.name for attribute in relation.attributes if not attribute.generated)
+    key = tuple(sorted(mirrored.key))
+    if any(column not in columns for column in key):
+        return None
+    positions = tuple(columns.index(column) for column in key)
+    return CopyPlan(mirrored.table, layout, key, positions, len(columns))

@@ -1,0 +1,287 @@
+"""Plans of statements, found again by their text: what sessions share, and what each has of its own."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from proxy.mirror.effects import Cause, Unseen
+from proxy.session.planner import Ground, Identity, Plan, Step, plan, unparsed
+from proxy.sql.cache import AnalysisCache
+from proxy.sql.mentions import Mentions
+from proxy.sql.model import Analysis, Kind, Statement
+
+CODECS: Final[Mapping[str, str]] = {
+    "UTF8": "utf-8",
+    "SQL_ASCII": "latin-1",
+    "LATIN1": "latin-1",
+    "LATIN2": "iso8859-2",
+    "LATIN3": "iso8859-3",
+    "LATIN4": "iso8859-4",
+    "LATIN5": "iso8859-9",
+    "LATIN6": "iso8859-10",
+    "LATIN7": "iso8859-13",
+    "LATIN8": "iso8859-14",
+    "LATIN9": "iso8859-15",
+    "LATIN10": "iso8859-16",
+    "ISO_8859_5": "iso8859-5",
+    "ISO_8859_6": "iso8859-6",
+    "ISO_8859_7": "iso8859-7",
+    "ISO_8859_8": "iso8859-8",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    "WIN1250": "cp1250",
+    "WIN1251": "cp1251",
+    "WIN1252": "cp1252",
+    "WIN1253": "cp1253",
+    "WIN1254": "cp1254",
+    "WIN1255": "cp1255",
+    "WIN1256": "cp1256",
+    "WIN1257": "cp1257",
+    "WIN1258": "cp1258",
+    "KOI8R": "koi8-r",
+    "KOI8U": "koi8-u",
+    "EUC_JP": "euc_jp",
+    "EUC_KR": "euc_kr",
+    "EUC_CN": "gb2312",
+    "SJIS": "shift_jis",
+    "BIG5": "big5",
+    "GBK": "gbk",
+    "GB18030": "gb18030",
+    "UHC": "cp949",
+    "JOHAB": "johab",
+}
+"""client_encoding -> codec. Texts in any other encoding are not looked at."""
+
+MAX_SHELVES = 256
+"""Different (database, encoding, roles, search_path) whose plans are kept."""
+
+
+@dataclass
+class Shelf:
+    """Plans that hold for one ground and one identity."""
+
+    ground: Ground
+    mentions: Mentions
+    plans: OrderedDict[bytes, Plan]
+
+
+class Plans:
+    """What the sessions of one process share."""
+
+    def __init__(
+        self,
+        grounds: Callable[[str], Ground | None],
+        *,
+        cache_size: int,
+        max_statement: int,
+        max_copy_keys: int,
+        defined: Callable[[str], None] = lambda database: None,
+    ) -> None:
+        """`grounds` gives a database's ground, None where nothing of it is mirrored; `defined` hears of DDL."""
+        self.ground = grounds
+        self.max_statement = max_statement
+        """Characters up to which a statement is parsed."""
+        self.max_copy_keys = max_copy_keys
+        self.defined = defined
+        self.analyses = AnalysisCache(cache_size)
+        self._cache_size = cache_size
+        self._shelves: OrderedDict[tuple[str, str, Identity], Shelf] = OrderedDict()
+        self._mentions: dict[str, tuple[Ground, Mentions]] = {}
+        self.hits = 0
+        self.misses = 0
+        self.unmentioned = 0
+        """Texts that name nothing of interest and were not parsed."""
+
+    def shelf(self, database: str, codec: str, identity: Identity, ground: Ground) -> Shelf:
+        key = (database, codec, identity)
+        found = self._shelves.get(key)
+        if found is None or found.ground is not ground:
+            known = self._mentions.get(database)
+            if known is None or known[0] is not ground:
+                known = (ground, Mentions(ground.snapshot.watched))
+                self._mentions[database] = known
+            found = Shelf(ground, known[1], OrderedDict())
+            self._shelves[key] = found
+            while len(self._shelves) > MAX_SHELVES:
+                self._shelves.popitem(last=False)
+        return found
+
+    def keep(self, shelf: Shelf, text: bytes, made: Plan) -> None:
+        shelf.plans[text] = made
+        if len(shelf.plans) > self._cache_size:
+            shelf.plans.popitem(last=False)
+
+    def session(self, database: str, user: str, options: str, parameters: Mapping[str, str]) -> SessionPlans:
+        return SessionPlans(self, database, user, options, parameters)
+
+
+class SessionPlans:
+    """What one session's statements are planned with: its roles, its search_path, its encoding."""
+
+    __slots__ = ("_before", "_changed", "_identity", "_local", "_shelf", "codec", "database", "shared")
+
+    def __init__(
+        self, shared: Plans, database: str, user: str, options: str, parameters: Mapping[str, str]
+    ) -> None:
+        """`options` are those of the StartupMessage; `parameters` what the server has reported at login."""
+        self.shared = shared
+        self.database = database
+        self.codec: str | None = CODECS.get(parameters.get("client_encoding", "UTF8"))
+        words = options.lower()
+        ground = self.ground
+        path: tuple[str, ...] | None = None
+        if ground is not None and "search_path" not in words:
+            path = ground.snapshot.search_paths.get(user)
+        self._identity = Identity(frozenset({user}), "role" not in words, path)
+        self._before = path
+        """The search_path when the transaction began."""
+        self._changed = False
+        """Whether the transaction has changed it ..."""
+        self._local = False
+        """... for itself only."""
+        self._shelf: Shelf | None = None
+
+    @property
+    def ground(self) -> Ground | None:
+        return self.shared.ground(self.database)
+
+    @property
+    def generation(self) -> int:
+        ground = self.shared.ground(self.database)
+        return -1 if ground is None else ground.generation
+
+    def encode(self, text: str) -> bytes:
+        return text.encode(self.codec or "utf-8", "surrogateescape")
+
+    def plan(self, text: bytes) -> Plan | None:
+        """What is to be done with a text; None: nothing, it goes on as it is."""
+        shared = self.shared
+        ground = shared.ground(self.database)
+        if ground is None:
+            return None
+        shelf = self._shelf
+        if shelf is None or shelf.ground is not ground:
+            shelf = self._shelf = shared.shelf(self.database, self.codec or "", self._identity, ground)
+        found = shelf.plans.get(text)
+        if found is not None:
+            shared.hits += 1
+            return found
+        codec = self.codec
+        if codec is None:
+            return self._opaque("", ground)
+        if not shelf.mentions.search(text, codec):
+            shared.unmentioned += 1
+            return None
+        shared.misses += 1
+        try:
+            decoded = text.decode(codec)
+        except UnicodeDecodeError:
+            return self._opaque(text.decode("latin-1"), ground)
+        if len(decoded) > shared.max_statement:
+            return self._opaque(decoded, ground)
+        analysis = shared.analyses.get(decoded)
+        if not isinstance(analysis, Analysis):
+            # PostgreSQL knows syntax the parser does not, or will refuse it itself.
+            return self._opaque(decoded, ground)
+        made = plan(decoded, analysis, ground, self._identity)
+        if not made.steps or not any(_matters(step) for step in made.steps):
+            return None
+        shared.keep(shelf, text, made)
+        return made
+
+    def _opaque(self, text: str, ground: Ground) -> Plan | None:
+        unseen = unparsed(text, ground)
+        if not unseen:
+            return None
+        statement = Statement(Kind.OTHER, 0, len(text))
+        tables = tuple(item.table for item in unseen)
+        return Plan(text, (Step(statement, unseen=unseen, tables=tables, strict=ground.strict),))
+
+    def unseen_everywhere(self, detail: str) -> tuple[Unseen, ...]:
+        ground = self.ground
+        if ground is None:
+            return ()
+        tables = dict.fromkeys(mirrored.table for mirrored in ground.tables.values())
+        return tuple(Unseen(Cause.UNPARSED, table, None, detail) for table in tables)
+
+    def unseen_functions(self) -> tuple[Unseen, ...]:
+        """What a function called by its oid may have written."""
+        ground = self.ground
+        if ground is None:
+            return ()
+        tables = {
+            mirrored.table: None
+            for effects in ground.snapshot.functions.values()
+            for effect in effects
+            if (mirrored := ground.tables.get(effect.table)) is not None
+        }
+        return tuple(Unseen(Cause.FUNCTION, table, None, "a FunctionCall message") for table in tables)
+
+    # What changes it.
+
+    def reported(self, name: bytes, value: bytes) -> None:
+        """A ParameterStatus of the server."""
+        if name == b"client_encoding":
+            self.codec = CODECS.get(value.decode("ascii", "replace"))
+            self._shelf = None
+
+    def set(self, statement: Statement) -> None:
+        """A SET or RESET has succeeded."""
+        identity = self._identity
+        values = statement.value
+        match statement.name:
+            case "role" | "session_authorization":
+                if values is not None:
+                    identity = replace(
+                        identity, roles=identity.roles | {v for v in values if v.lower() != "none"}
+                    )
+            case "search_path":
+                self._changed = True
+                self._local = self._local or statement.local
+                identity = replace(identity, path=None if values is None else self._path(values))
+            case "set_config" | "":
+                identity = replace(identity, path=None, roles_known=False)
+            case _:
+                return
+        self._take(identity)
+
+    def _path(self, values: tuple[str, ...]) -> tuple[str, ...] | None:
+        if any(value == "$user" for value in values):
+            return None
+        return tuple(value for value in values if value != "pg_catalog")
+
+    def _take(self, identity: Identity) -> None:
+        if identity != self._identity:
+            self._identity = identity
+            self._shelf = None
+
+    def transaction_ended(self, *, committed: bool) -> None:
+        if not self._changed:
+            return
+        path = self._identity.path
+        if not committed:
+            path = self._before
+        elif self._local:
+            path = None
+        self._changed = self._local = False
+        self._before = path
+        self._take(replace(self._identity, path=path))
+
+    def rolled_back_to(self) -> None:
+        if self._changed:
+            self._take(replace(self._identity, path=None))
+
+    def discarded(self) -> None:
+        """DISCARD ALL."""
+        self._take(replace(self._identity, path=None))
+
+    def defined(self, statement: Statement) -> None:
+        """DDL has run: the catalogue is another once it has committed."""
+        self.shared.defined(self.database)
+
+
+def _matters(step: Step) -> bool:
+    return step.writes or bool(step.suffix) or step.kind not in (Kind.READ, Kind.OTHER, Kind.WRITE)

@@ -1,0 +1,51 @@
+"""The prepared statements and portals of one session, as far as they matter to mirroring."""
+
+from __future__ import annotations
+
+from proxy.session.planner import Plan, Step
+
+
+class Prepared:
+    """One prepared statement the session has."""
+
+    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twin")
+
+    def __init__(
+        self, text: bytes, rest: bytes, plan: Plan | None, generation: int, *, spliced: bool
+    ) -> None:
+        self.text = text
+        """As the client wrote it; empty for one that SQL PREPARE made."""
+        self.rest = rest
+        """Of its Parse: the parameter types."""
+        self.plan = plan
+        """None: nothing in it matters."""
+        self.generation = generation
+        """Of the ground the plan was made on."""
+        self.spliced = spliced
+        """Whether what the server has under the name is spliced, so that its results hold our column."""
+        self.origin: Step | None = None
+        """The step as it was when it was spliced; None if it is not."""
+        self.twin = b""
+        """Name of a spliced copy, where the table was not mirrored yet when the client prepared it."""
+
+    @property
+    def step(self) -> Step | None:
+        if self.plan is None or not self.plan.steps:
+            return None
+        return self.plan.steps[0]
+
+
+class Portal:
+    """What a portal was bound to."""
+
+    __slots__ = ("pinned", "shown", "step", "unfetched")
+
+    def __init__(self, step: Step | None, shown: Step | None) -> None:
+        self.step = step
+        """What it does, as rules and catalogue are now."""
+        self.shown = shown
+        """What its results look like, if they hold our column."""
+        self.pinned: tuple[tuple[str | None, ...], ...] = ()
+        """The old keys of an UPDATE that changes its key, one for each of `step.pins`."""
+        self.unfetched = False
+        """Whether rows may be left in it that the client has not asked for."""

@@ -1,0 +1,79 @@
+"""A client's stream cut into whole messages, for a session that may have to change one before it goes on.
+
+A message longer than `cap` is not collected: it is handed on in the pieces it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from proxy.wire.framing import MAX_MESSAGE_LENGTH
+
+PIECE: Final = -1
+"""The kind under which a further piece of a message that is not collected is reported."""
+
+
+class Splitter:
+    """Cuts one direction of a stream of typed messages."""
+
+    __slots__ = ("_held", "_left", "_need", "broken", "cap")
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        """Bytes, header included, up to which a message is collected."""
+        self._held = bytearray()
+        """The beginning of a message that is not whole yet."""
+        self._need = 0
+        """Bytes at which `_held` is worth looking at again."""
+        self._left = 0
+        """Bytes still to come of a message that is handed on in pieces."""
+        self.broken = False
+        """Whether an impossible length was met: everything is reported as PIECE from then on."""
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether the stream, as far as it was seen, ends with a whole message."""
+        return not self._held and not self._left and not self.broken
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes, bool]]:
+        """(kind, bytes with header, whether it is the whole message) of everything that `data` completes."""
+        if self.broken:
+            yield PIECE, data, False
+            return
+        if self._left:
+            piece = data[: self._left]
+            self._left -= len(piece)
+            yield PIECE, piece, False
+            data = data[len(piece) :]
+        if self._held:
+            self._held += data
+            if len(self._held) < self._need:
+                return
+            data = bytes(self._held)
+            self._held.clear()
+        position, size = 0, len(data)
+        while size - position >= 5:
+            length = int.from_bytes(data[position + 1 : position + 5], "big")
+            end = position + 1 + length
+            if not 4 <= length <= MAX_MESSAGE_LENGTH:
+                self.broken = True
+                yield PIECE, data[position:], False
+                return
+            if end <= size:
+                if position == 0 and end == size:
+                    yield data[0], data, True
+                    return
+                yield data[position], data[position:end], True
+                position = end
+                continue
+            if length + 1 > self.cap:
+                self._left = end - size
+                yield data[position], data[position:], False
+                return
+            self._need = length + 1
+            self._held += data[position:]
+            return
+        if position < size:
+            self._held += data[position:]
+            self._need = 5
