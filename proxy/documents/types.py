@@ -7,12 +7,16 @@ from types import MappingProxyType
 
 from proxy.catalog.model import TypeInfo
 from proxy.documents.arrays import array, vector
+from proxy.documents.bits import BITS
 from proxy.documents.codec import Codec
 from proxy.documents.composites import composite, multirange_of, range_of, unsent
 from proxy.documents.floats import FLOAT4, FLOAT8
+from proxy.documents.geometry import BOX, CIRCLE, LINE, LSEG, PATH, POINT, POLYGON
 from proxy.documents.json_values import jsonb
+from proxy.documents.network import INET, MACADDR
 from proxy.documents.numbers import BOOL, INT2, INT4, INT8, MAX_DIGITS, NUMERIC, OID, OID8, PG_LSN, TID
 from proxy.documents.strings import BPCHAR_HEADER, BYTEA, CHAR, UUID, bpchar, json_text, text_like, versioned
+from proxy.documents.textsearch import tsvector
 from proxy.documents.times import DATE, INTERVAL, TIME, TIMETZ, timestamp
 
 FIXED: Mapping[int, Codec] = MappingProxyType(
@@ -29,12 +33,25 @@ FIXED: Mapping[int, Codec] = MappingProxyType(
         28: OID,  # xid
         29: OID,  # cid
         30: vector(OID),
+        600: POINT,
+        601: LSEG,
+        602: PATH,
+        603: BOX,
+        604: POLYGON,
+        628: LINE,
+        650: INET,  # cidr
         700: FLOAT4,
         701: FLOAT8,
+        718: CIRCLE,
+        774: MACADDR,  # macaddr8
+        829: MACADDR,
+        869: INET,
         1082: DATE,
         1083: TIME,
         1186: INTERVAL,
         1266: TIMETZ,
+        1560: BITS,
+        1562: BITS,  # varbit
         2950: UUID,
         3220: PG_LSN,
         5069: OID8,  # xid8
@@ -49,6 +66,7 @@ TEXTUAL: Mapping[int, Callable[[str], Codec]] = MappingProxyType(
         114: json_text,
         705: text_like,  # unknown
         1043: text_like,  # varchar
+        3614: tsvector,
         3802: jsonb,
         4072: versioned,  # jsonpath
     }
