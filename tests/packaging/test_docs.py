@@ -14,6 +14,7 @@ import typer
 from proxy.cli import app
 from proxy.config import settings_table
 from proxy.config_sources import CONFIG_VARIABLE
+from proxy.mirror.effects import Cause
 from proxy.phases import LAST_BUILT, Phase
 from proxy.units import parse_duration, parse_size
 
@@ -139,13 +140,21 @@ def same_value(metavar: str, text: str, default: str) -> bool:
     return text == default
 
 
-def test_defaults_in_the_operations_guide_are_the_defaults() -> None:
-    text = (TOP / "docs/operations.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` +\| (\d+(?: (?:ms|s|min|KiB|MiB))?)", text, flags=re.MULTILINE)
+@pytest.mark.parametrize("name", ["operations.md", "mirroring.md"])
+def test_defaults_in_the_guides_are_the_defaults(name: str) -> None:
+    text = (TOP / "docs" / name).read_text()
+    rows = re.findall(r"^\| `(\w+)` +\| (\d+(?: (?:ms|s|min|KiB|MiB|GiB))?)", text, flags=re.MULTILINE)
     assert len(rows) >= 5
-    for name, value in rows:
-        row = SETTINGS[name]
-        assert same_value(row.doc.metavar, value, row.default), (name, value, row.default)
+    for setting, value in rows:
+        row = SETTINGS[setting]
+        assert same_value(row.doc.metavar, value, row.default), (setting, value, row.default)
+
+
+def test_every_cause_of_a_gap_is_explained() -> None:
+    text = (TOP / "docs/mirroring.md").read_text()
+    section = text.partition("what becomes a gap\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"^\| `(\w+)` ", section, flags=re.MULTILINE)
+    assert explained == [cause.value for cause in Cause]
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/design.md"])
