@@ -21,11 +21,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Protocol
 
+from proxy.catalog.source import SourceError
 from proxy.fleet.beats import Beat, Fleet, TableFact, Wait
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
 from proxy.logs import EventLogger, get_logger
-from proxy.mirror.gaps import GapKeeper, backoff
+from proxy.mirror.gap import backoff
+from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
 from proxy.stores.protocol import Store, StoreRefused, StoreUnavailable
 
@@ -37,15 +39,11 @@ FIRST_PAUSE = 0.01
 """Seconds between the first two looks at the own queue; doubled up to the interval of the heartbeat."""
 
 
-class SourceUnavailable(Exception):
-    """The source cannot be reached, or does not answer in time: the same may succeed later."""
-
-
 class Positions(Protocol):
     """The source, as far as positions go."""
 
     async def position(self, database: str) -> int:
-        """The version of the WAL position the source has reached now. Raises SourceUnavailable."""
+        """The version of the WAL position the source has reached now. Raises SourceError."""
 
 
 class Holder(Protocol):
@@ -162,7 +160,7 @@ class Heartbeat:
         await self._try(lambda: self._beat(clean=clean))
 
     async def position(self, database: str) -> int:
-        """The source's, now. Raises SourceUnavailable."""
+        """The source's, now. Raises SourceError."""
         return await self._source.position(database)
 
     async def wait_passed(
@@ -224,7 +222,7 @@ class Heartbeat:
                 tables = self._facts().tables
                 await join_late(tables, since, self._store, self._keeper, self.proxy, self)
                 self._unknown_since = None
-        except (StoreUnavailable, StoreRefused, SourceUnavailable) as error:
+        except (StoreUnavailable, StoreRefused, SourceError) as error:
             self._log.warning("proxy_return_failed", reason=str(error))
 
     async def _register(self) -> None:
@@ -259,7 +257,7 @@ class Heartbeat:
         for database in self._facts().databases:
             try:
                 reached = await self._source.position(database)
-            except SourceUnavailable as error:
+            except SourceError as error:
                 self._log.debug("heartbeat_without_position", database=database, reason=str(error))
                 continue
             marks = [holder.watermark(database) for holder in self._holders]

@@ -19,7 +19,8 @@ from proxy.fleet.beats import TableFact
 from proxy.fleet.losses import LOST, Mark
 from proxy.logs import EventLogger
 from proxy.mirror.effects import Cause, TableId, Unseen
-from proxy.mirror.gaps import GapKeeper, gap_id
+from proxy.mirror.gap import gap_id
+from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
 from proxy.stores.protocol import Store
 
@@ -58,7 +59,7 @@ async def overtaken(store: Store, own: str, floor: Mapping[str, int]) -> set[tup
 async def come_back(
     mark: Mark, store: Store, keeper: GapKeeper, lifetime: Lifetime, passing: Passing, log: EventLogger
 ) -> None:
-    """After having been declared lost. Raises StoreUnavailable, StoreRefused, SourceUnavailable; gaps stay then."""
+    """After having been declared lost. Raises StoreUnavailable, StoreRefused, SourceError; gaps stay then."""
     seen = {entry.id: entry.last_seen for entry in await store.gaps()}
     await store.delete_state(LOST, mark.proxy)
     await _all_passed({fact.database for fact in mark.tables}, passing)

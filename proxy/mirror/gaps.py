@@ -10,75 +10,32 @@ Sightings of the same thing are one gap: its id follows from database, table, ca
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from proxy.logs import EventLogger, get_logger
 from proxy.mirror.effects import Cause, Rows, TableId, Unseen
+from proxy.mirror.gap import (
+    CLOSED_BY_OTHERS,
+    MAX_ROWS_BYTES,
+    Gap,
+    GapCounts,
+    GapLimits,
+    backoff,
+    entry_of,
+    gap_id,
+    parse_table,
+    table_name,
+)
 from proxy.mirror.gapfile import GapFile, StoredGap, rows_of
-from proxy.names import TableName, parse_table_name
 from proxy.stores.protocol import GapEntry, Store, StoreRefused, StoreUnavailable
 
 log = get_logger(__name__)
-
-MAX_ROWS_BYTES = 1 << 20
-"""Text of the values of one gap; what is larger holds for the whole table."""
-
-GapCounts = dict[tuple[str, str, str], int]
-"""(database, table as in GapEntry, cause) -> open gaps."""
-
-
-@dataclass(frozen=True, slots=True)
-class GapLimits:
-    """Bounds of one process. Times in seconds."""
-
-    max_reread_rows: int = 10_000
-    """Rows of one gap that are read again; a gap with more holds for the whole table."""
-    max_reread_gaps: int = 1_000
-    """Gaps with rows kept in memory; those beyond hold for their whole table."""
-    ledger_after: float = 5.0
-    """A gap that closes by itself goes to the ledger if it is older than this."""
-    retry_backoff_max: float = 30.0
-    """Between two attempts."""
-    adopt_after: float = 120.0
-    """A gap with rows that is in the ledger and was not seen for so long is read again by any proxy."""
-    ledger_poll: float = 30.0
-    """Between two looks at the ledger."""
-
-
-def gap_id(database: str, unseen: Unseen, owner: str = "") -> str:
-    """The same for the same database, table, cause and scope. `owner`: a proxy, where the gap is about it alone."""
-    rows = None if unseen.rows is None else [unseen.rows.columns, unseen.rows.values]
-    parts = [database, unseen.table.schema, unseen.table.name, unseen.cause.value, rows, owner]
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
-class Gap:
-    """One open gap this process has to do with."""
-
-    __slots__ = ("attempts", "due", "sightings", "since", "state", "told")
-
-    def __init__(self, state: StoredGap, now: float) -> None:
-        self.state = state
-        self.sightings = 1
-        """Grows with every sighting."""
-        self.told = 0
-        """How many of them the ledger has been told of."""
-        self.since = now
-        self.due = now
-        """When its rows are to be read (again); monotonic."""
-        self.attempts = 0
-
-    @property
-    def untold(self) -> bool:
-        return self.told < self.sightings
 
 
 class GapKeeper:
@@ -138,6 +95,7 @@ class GapKeeper:
                 identity, database, unseen, owner, version, 1, moment, moment, identity in self._ledger
             )
             gap = self._add(Gap(stored, self._clock()))
+            gap.due += self._limits.reread_linger
             self._keep(gap)
             self._say(gap)
         else:
@@ -150,7 +108,7 @@ class GapKeeper:
                 unseen=unseen,
             )
             if unseen.rows is not None:
-                gap.due = self._clock()
+                gap.due = min(gap.due, self._clock() + self._limits.reread_linger)
         (self._news if unseen.rows is None else self.rows_news).set()
 
     def due(self, database: str) -> list[Gap]:
@@ -171,10 +129,10 @@ class GapKeeper:
                 found[database] = min(gap.due, found.get(database, gap.due))
         return found
 
-    def postpone(self, gap: Gap) -> None:
-        """Its rows could not be read, or not be put right: later again."""
+    def postpone(self, gap: Gap, most: float | None = None) -> None:
+        """Its rows could not be read, or not be put right: again later, after `most` seconds at most."""
         gap.attempts += 1
-        gap.due = self._clock() + backoff(gap.attempts, self._limits.retry_backoff_max)
+        gap.due = self._clock() + backoff(gap.attempts, most or self._limits.retry_backoff_max)
 
     def park(self, gap: Gap) -> None:
         """Its table is not mirrored now: to the ledger, where it stays open."""
@@ -182,19 +140,38 @@ class GapKeeper:
         gap.since -= self._limits.ledger_after
         self._news.set()
 
-    async def close(self, gap: Gap, sightings: int, up_to: datetime) -> bool:
-        """Closes a gap unless it was seen again: `sightings` and the time `up_to` are of before its rows were read.
+    def discard(self, gap: Gap) -> None:
+        """Other gaps stand in its place; what the ledger has of it stays."""
+        if self._gaps.get(gap.state.id) is gap:
+            self._forget(gap)
 
-        Raises StoreUnavailable and StoreRefused; the gap is open then.
+    async def seen_in_ledger(self, gaps: Sequence[Gap]) -> dict[str, datetime]:
+        """When the ledger has seen those of `gaps` that are in it; for `close`. Raises as the store does."""
+        seen = {gap.state.id: CLOSED_BY_OTHERS for gap in gaps if gap.state.in_ledger}
+        if seen and self._store is not None:
+            for entry in await self._store.gaps():
+                if entry.id in seen:
+                    seen[entry.id] = entry.last_seen
+        return seen
+
+    async def close(self, gap: Gap, sightings: int, up_to: datetime | None) -> bool:
+        """Closes a gap unless it was seen again, here or by others.
+
+        `sightings`, and `up_to` as `seen_in_ledger` gave it (None where it was not there), are of before its rows
+        were read. Raises StoreUnavailable and StoreRefused; the gap is open then.
         """
         async with self._writing:
-            if gap.sightings != sightings:
-                return False
             state = gap.state
-            if (state.in_ledger or state.id in self._ledger) and self._store is not None:
-                await self._store.close_gap(state.id, up_to=up_to)
-                if gap.sightings != sightings:
-                    gap.told, gap.state = sightings, replace(state, in_ledger=False)
+            if gap.sightings != sightings or self._gaps.get(state.id) is not gap:
+                return False
+            if state.in_ledger and up_to is None:
+                return False  # it was told of meanwhile
+            if up_to not in (None, CLOSED_BY_OTHERS) and self._store is not None:
+                assert up_to is not None
+                if not await self._store.close_gap(state.id, up_to=up_to):
+                    return False
+                if gap.sightings != sightings:  # while the ledger was told of the end
+                    gap.told, gap.state = sightings, replace(gap.state, in_ledger=False)
                     return False
             self._forget(gap)
             self._ledger.pop(state.id, None)
@@ -221,7 +198,7 @@ class GapKeeper:
         for identity, gap in self._gaps.items():
             if identity not in self._ledger:
                 state = gap.state
-                found[state.database, _name(state.unseen.table), state.unseen.cause.value] += 1
+                found[state.database, table_name(state.unseen.table), state.unseen.cause.value] += 1
         return dict(found)
 
     def own(self) -> dict[tuple[str, str], int]:
@@ -229,7 +206,7 @@ class GapKeeper:
         found: Counter[tuple[str, str]] = Counter()
         for gap in self._gaps.values():
             if not gap.state.in_ledger:
-                found[gap.state.database, _name(gap.state.unseen.table)] += 1
+                found[gap.state.database, table_name(gap.state.unseen.table)] += 1
         return dict(found)
 
     async def run(self) -> None:
@@ -295,7 +272,7 @@ class GapKeeper:
 
     async def _tell(self, store: Store, gap: Gap) -> None:
         sightings, state = gap.sightings, gap.state
-        entry = self._entry(state)
+        entry = entry_of(state, self._proxy)
         await store.open_gap(entry)
         self._ledger[state.id] = entry
         gap.told = sightings
@@ -304,25 +281,6 @@ class GapKeeper:
             self._keep(gap)
         else:
             self._forget(gap)
-
-    def _entry(self, state: StoredGap) -> GapEntry:
-        rows = state.unseen.rows
-        return GapEntry(
-            id=state.id,
-            database=state.database,
-            table=_name(state.unseen.table),
-            cause=state.unseen.cause.value,
-            scope="table" if rows is None else "rows",
-            rows=None
-            if rows is None
-            else {"columns": list(rows.columns), "values": [list(value) for value in rows.values]},
-            detail=state.unseen.detail,
-            proxy=self._proxy,
-            version=state.version,
-            count=state.count,
-            first_seen=state.first_seen,
-            last_seen=state.last_seen,
-        )
 
     async def _wait(self, polled: float) -> None:
         """Until there is something to tell."""
@@ -372,7 +330,7 @@ class GapKeeper:
             self._file.put(gap.state)
         except sqlite3.Error as error:
             self.file_failures += 1
-            self._log.error("gap_file_failed", reason=str(error), table=_name(gap.state.unseen.table))
+            self._log.error("gap_file_failed", reason=str(error), table=table_name(gap.state.unseen.table))
 
     def _say(self, gap: Gap) -> None:
         unseen = gap.state.unseen
@@ -380,24 +338,8 @@ class GapKeeper:
         say(
             "gap_opened",
             database=gap.state.database,
-            table=_name(unseen.table),
+            table=table_name(unseen.table),
             cause=unseen.cause.value,
             scope="table" if unseen.rows is None else "rows",
             detail=unseen.detail,
         )
-
-
-def backoff(attempts: int, most: float) -> float:
-    """Seconds to wait after so many attempts: doubling from 0.1 up to `most`, a quarter of it at random."""
-    wait = min(0.1 * 2.0 ** min(attempts - 1, 30), most)
-    return wait * random.uniform(0.75, 1.0)
-
-
-def parse_table(name: str) -> TableId:
-    """The way back from `GapEntry.table`."""
-    parsed = parse_table_name(name)
-    return TableId(parsed.schema, parsed.name)
-
-
-def _name(table: TableId) -> str:
-    return str(TableName(table.schema, table.name))
