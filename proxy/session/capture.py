@@ -29,20 +29,12 @@ from proxy.wire.framing import MAX_MESSAGE_LENGTH
 
 IDLE_STATUS = ord("I")
 
-_PASSED = frozenset(
-    {
-        messages.NOTICE_RESPONSE,
-        messages.NOTIFICATION_RESPONSE,
-        messages.COPY_DATA,
-        messages.COPY_DONE,
-        messages.BACKEND_KEY_DATA,
-        messages.COPY_OUT_RESPONSE,
-        messages.FUNCTION_CALL_RESPONSE,
-        messages.NEGOTIATE_PROTOCOL_VERSION,
-        messages.AUTHENTICATION,
-    }
-)
-"""The server's messages that are handed on without a look."""
+_DESCRIBES = frozenset({Owed.DESCRIBE_PORTAL, Owed.DESCRIBE_STATEMENT})
+
+_UNEVENTFUL = frozenset({Kind.WRITE, Kind.READ, Kind.EXECUTE, Kind.BEGIN, Kind.OTHER, Kind.CALL})
+"""Statements whose success changes nothing but rows."""
+
+Look = Callable[[bytes, int, int], bytes | None]
 
 _SWALLOW = b""
 
@@ -103,6 +95,7 @@ class Replies:
         "_held",
         "_intent",
         "_learning",
+        "_looks",
         "_need",
         "_out_client",
         "_owner",
@@ -185,6 +178,25 @@ class Replies:
         """What the server sent while the reply to a commit waits for the store."""
         self._out_client: list[bytes] = []
         self._learning: list[tuple[bytes, bytes, bytes]] | None = None
+        self._looks: dict[int, Look | None] = {
+            **dict.fromkeys(messages.BACKEND_TYPES, None),
+            messages.DATA_ROW: self._row,
+            messages.COMMAND_COMPLETE: self._completed,
+            messages.READY_FOR_QUERY: self._ready,
+            messages.PARSE_COMPLETE: self._acknowledged,
+            messages.BIND_COMPLETE: self._acknowledged,
+            messages.CLOSE_COMPLETE: self._acknowledged,
+            messages.ROW_DESCRIPTION: self._described,
+            messages.NO_DATA: self._no_data,
+            messages.PARAMETER_DESCRIPTION: self._parameters_described,
+            messages.ERROR_RESPONSE: self._error,
+            messages.PORTAL_SUSPENDED: self._stopped,
+            messages.EMPTY_QUERY_RESPONSE: self._stopped,
+            messages.COPY_IN_RESPONSE: self._copy_in,
+            messages.COPY_BOTH_RESPONSE: self._copies_both,
+            messages.PARAMETER_STATUS: self._parameter,
+        }
+        """By type: what looks at a message of the server; None: it is handed on without a look."""
         self._ended = False
         self.switch_when_idle = False
         """Whether the owner is told when a plain relay could take this one's place."""
@@ -239,17 +251,19 @@ class Replies:
             data = bytes(self._collected)
             self._collected.clear()
         out = self._out_client
+        looks, expected = self._looks, self._expected
         start = position = 0
         size = len(data)
         while size - position >= 5:
             kind = data[position]
             length = int.from_bytes(data[position + 1 : position + 5], "big")
             end = position + 1 + length
-            if not 4 <= length <= MAX_MESSAGE_LENGTH or kind not in messages.BACKEND_TYPES:
+            if not 4 <= length <= MAX_MESSAGE_LENGTH or kind not in looks:
                 self._lose_sight("invalid_backend_message")
                 position = size
                 break
-            if kind in _PASSED or (kind == messages.DATA_ROW and not self._captures_rows()):
+            look = looks[kind]
+            if look is None or (kind == messages.DATA_ROW and not (expected and expected[0].rows)):
                 if end > size:
                     self._passing = end - size
                     position = size
@@ -259,7 +273,8 @@ class Replies:
             if end > size:
                 self._need = end - position
                 break
-            answer = self._reply(kind, data, position, end)
+            answer = look(data, position, end)
+            expected = self._expected
             if self._acking:
                 if start < position:
                     out.append(data[start:position])
@@ -290,97 +305,83 @@ class Replies:
             self.to_client(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
 
-    def _captures_rows(self) -> bool:
-        """Whether the rows that come now hold our column, or are rows we asked for ourselves."""
+    # One method for each message that is looked at: what the client gets in its place; None: the message as it is.
+
+    def _acknowledged(self, data: bytes, position: int, end: int) -> bytes | None:
+        """ParseComplete, BindComplete, CloseComplete."""
         if not self._expected:
-            return False
-        head = self._expected[0]
-        if head.hidden:
-            return True
-        step = head.step
-        return step is not None and bool(step.captured)
+            return None
+        return _SWALLOW if self._expected.popleft().hidden else None
 
-    def _reply(self, kind: int, data: bytes, position: int, end: int) -> bytes | None:
-        """What the client gets in place of a message; None: the message as it is."""
-        expected = self._expected
-        head = expected[0] if expected else None
-        match kind:
-            case messages.DATA_ROW:
-                return self._row(head, data[position:end])
-            case messages.COMMAND_COMPLETE:
-                return self._completed(head, data[position + 5 : end - 1])
-            case messages.READY_FOR_QUERY:
-                return self._ready(data[position + 5])
-            case messages.PARSE_COMPLETE | messages.BIND_COMPLETE | messages.CLOSE_COMPLETE:
-                if head is None:
-                    return None
-                expected.popleft()
-                return _SWALLOW if head.hidden else None
-            case messages.ROW_DESCRIPTION:
-                return self._described(head, data[position:end])
-            case messages.NO_DATA:
-                if head is not None and head.owed in (Owed.DESCRIBE_PORTAL, Owed.DESCRIBE_STATEMENT):
-                    expected.popleft()
-                    return _SWALLOW if head.hidden or head.simple else None
-                return None
-            case messages.PARAMETER_DESCRIPTION:
-                return _SWALLOW if head is not None and head.hidden else None
-            case messages.ERROR_RESPONSE:
-                return self._error(head, data[position:end])
-            case messages.PORTAL_SUSPENDED | messages.EMPTY_QUERY_RESPONSE:
-                if head is not None and head.owed is Owed.EXECUTE:
-                    expected.popleft()
-                    return _SWALLOW if head.hidden else None
-                if head is not None and head.steps:
-                    head.index += 1
-                return None
-            case messages.COPY_IN_RESPONSE:
-                self._copy_in()
-                return None
-            case messages.COPY_BOTH_RESPONSE:
-                self._lose_sight("copy_both")
-                return None
-            case messages.PARAMETER_STATUS:
-                name, _, value = data[position + 5 : end - 1].partition(b"\x00")
-                self.plans.reported(name, value)
-                return None
-            case _:
-                return None
+    def _no_data(self, data: bytes, position: int, end: int) -> bytes | None:
+        head = self._expected[0] if self._expected else None
+        if head is not None and head.owed in _DESCRIBES:
+            self._expected.popleft()
+            return _SWALLOW if head.hidden or head.simple else None
+        return None
 
-    def _described(self, head: Expected | None, message: bytes) -> bytes | None:
+    def _parameters_described(self, data: bytes, position: int, end: int) -> bytes | None:
+        return _SWALLOW if self._expected and self._expected[0].hidden else None
+
+    def _stopped(self, data: bytes, position: int, end: int) -> bytes | None:
+        """PortalSuspended, EmptyQueryResponse."""
+        head = self._expected[0] if self._expected else None
+        if head is not None and head.owed is Owed.EXECUTE:
+            self._expected.popleft()
+            return _SWALLOW if head.hidden else None
+        if head is not None and head.steps:
+            head.advance()
+        return None
+
+    def _copies_both(self, data: bytes, position: int, end: int) -> bytes | None:
+        self._lose_sight("copy_both")
+        return None
+
+    def _parameter(self, data: bytes, position: int, end: int) -> bytes | None:
+        name, _, value = data[position + 5 : end - 1].partition(b"\x00")
+        self.plans.reported(name, value)
+        return None
+
+    def _described(self, data: bytes, position: int, end: int) -> bytes | None:
+        """RowDescription."""
+        head = self._expected[0] if self._expected else None
         if head is None:
             return None
         step = head.step
-        if head.owed in (Owed.DESCRIBE_PORTAL, Owed.DESCRIBE_STATEMENT):
+        if head.owed in _DESCRIBES:
             self._expected.popleft()
             if head.hidden:
                 return _SWALLOW
             if step is None or not step.captured:
                 return None
-            stripped = rewriting.without_last_field(message)
+            if step.hidden:
+                return _SWALLOW if head.simple else rewriting.NO_DATA
+            stripped = rewriting.without_last_field(data[position:end])
             return _SWALLOW if head.simple and stripped is rewriting.NO_DATA else stripped
         if head.hidden:
             return _SWALLOW
         if step is None or not step.captured:
             return None
-        return rewriting.without_last_field(message) if step.returning else _SWALLOW
+        return rewriting.without_last_field(data[position:end]) if step.returning else _SWALLOW
 
-    def _row(self, head: Expected | None, row: bytes) -> bytes | None:
-        if head is None:
-            return None
+    def _row(self, data: bytes, position: int, end: int) -> bytes | None:
+        """A DataRow that holds our column, or answers a question of ours."""
+        head = self._expected[0]
         step = head.step
-        if step is None or not step.captured:
+        if step is not None and step.hidden:
+            value = data[position + 11 : end]
+            shown = _SWALLOW
+        elif step is not None and step.captured:
+            shown, value = rewriting.cut_last_column(data[position:end])
+        else:
+            row = data[position:end]
             if self._learning is not None and head.owed is Owed.QUERY:
                 name, text, types = rewriting.values_of(row)
                 self._learning.append((name or b"", text or b"", types or b""))
             elif head.truncates:
                 self._truncated(head.truncates, row)
             return _SWALLOW
-        if step.returning:
-            shown, value = rewriting.cut_last_column(row)
-        else:
-            shown, value = _SWALLOW, row[11:]
-        tx = self._begun()
+        tx = self.transaction or self._begun()
         tx.add((Image(step.verb, value if value[:1] == b"\x00" else rewriting.bytea(value)),))
         if tx.size > self.mirror.limits.transaction_memory:
             self.mirror.spill(tx)
@@ -393,12 +394,15 @@ class Replies:
         version = pack(int(wal_file[:8], 16), parse_lsn(lsn.decode("ascii")))
         self._begun().add((Truncation(tables, version),))
 
-    def _completed(self, head: Expected | None, tag: bytes) -> bytes | None:
-        verb = tag.partition(b" ")[0] + b"\x00" if b" " not in tag else tag.partition(b" ")[0]
-        statements = self._counters.statements
+    def _completed(self, data: bytes, position: int, end: int) -> bytes | None:
+        """CommandComplete."""
+        head = self._expected[0] if self._expected else None
         if head is None:
             return None
+        tag = data[position + 5 : end]
         if not head.hidden:
+            verb = tag.partition(b" ")[0]
+            statements = self._counters.statements
             if verb in statements:
                 statements[verb] += 1
             else:
@@ -408,15 +412,17 @@ class Replies:
         if head.owed is Owed.EXECUTE:
             self._expected.popleft()
         elif head.steps:
-            head.index += 1
-        if step is not None:
-            self._done(step, tag)
+            head.advance()
+        if step is not None and step.kind not in _UNEVENTFUL:
+            self._done(step, tag[:-1])
         return _SWALLOW if head.hidden else None
 
     def _done(self, step: Step, tag: bytes) -> None:
         raise NotImplementedError
 
-    def _ready(self, status: int) -> bytes | None:
+    def _ready(self, data: bytes, position: int, end: int) -> bytes | None:
+        """ReadyForQuery."""
+        status = data[position + 5]
         expected = self._expected
         head: Expected | None = None
         while expected:
@@ -433,7 +439,7 @@ class Replies:
             learned, self._learning = self._learning, None
             self._learned(learned)
             return _SWALLOW
-        self.block = status != IDLE_STATUS and not any(e.owed in READY for e in expected)
+        self.block = status != IDLE_STATUS and not (expected and any(e.owed in READY for e in expected))
         self._sealed = False
         if status == IDLE_STATUS:
             self.portals.clear()
@@ -453,7 +459,10 @@ class Replies:
         elif self.switch_when_idle and self.replaceable:
             self._owner.may_switch()
 
-    def _error(self, head: Expected | None, message: bytes) -> bytes | None:
+    def _error(self, data: bytes, position: int, end: int) -> bytes | None:
+        """ErrorResponse."""
+        message = data[position:end]
+        head = self._expected[0] if self._expected else None
         self._counters.errors[messages.sqlstate_of(message[5:])[:2]] += 1
         self._failed = True
         self.copying = False
@@ -483,19 +492,16 @@ class Replies:
             else:
                 self.statements[entry.statement] = entry.previous
 
-    def _copy_in(self) -> None:
+    def _copy_in(self, data: bytes, position: int, end: int) -> bytes | None:
         """The server reads copy data, sent already or still to come: Syncs sent before its end are not answered."""
         expected = list(self._expected)
         first = 1 if expected else 0
-        end = next((i for i in range(first, len(expected)) if expected[i].owed is Owed.COPY_END), None)
-        if end is None:
-            self.copying = True
-            end = len(expected)
-            rest: list[Expected] = []
-        else:
-            rest = expected[end + 1 :]
-        kept = [entry for entry in expected[first:end] if entry.owed is not Owed.SYNC]
-        self._expected = deque(expected[:first] + kept + rest)
+        ends = [i for i in range(first, len(expected)) if expected[i].owed is Owed.COPY_END]
+        until = ends[0] if ends else len(expected)
+        self.copying = not ends
+        kept = [entry for entry in expected[first:until] if entry.owed is not Owed.SYNC]
+        self._expected = deque(expected[:first] + kept + expected[until + 1 :])
+        return None
 
     # The transaction.
 

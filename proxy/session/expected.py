@@ -35,7 +35,19 @@ READY = frozenset({Owed.SYNC, Owed.QUERY, Owed.FUNCTION_CALL})
 class Expected:
     """One answer the server owes."""
 
-    __slots__ = ("hidden", "index", "offset", "owed", "previous", "simple", "statement", "steps", "truncates")
+    __slots__ = (
+        "hidden",
+        "index",
+        "offset",
+        "owed",
+        "previous",
+        "rows",
+        "simple",
+        "statement",
+        "step",
+        "steps",
+        "truncates",
+    )
 
     def __init__(
         self,
@@ -58,6 +70,10 @@ class Expected:
         """The statements that run: several in a Query, one in an Execute, none where they do not matter."""
         self.index = 0
         """Of a Query: which of them is running."""
+        self.step = steps[0] if steps else None
+        """The statement whose results come next."""
+        self.rows = hidden or (bool(steps) and steps[0].captured)
+        """Whether the rows that come next must be looked at."""
         self.statement = statement
         """Of a Parse or Close: the name whose meaning it changes."""
         self.previous = previous
@@ -67,10 +83,11 @@ class Expected:
         self.offset = offset
         """Characters by which positions in errors lie further on in what the client sent."""
 
-    @property
-    def step(self) -> Step | None:
-        """The statement whose results come next."""
-        return self.steps[self.index] if self.index < len(self.steps) else None
+    def advance(self) -> None:
+        """A statement of a Query is complete."""
+        self.index += 1
+        self.step = self.steps[self.index] if self.index < len(self.steps) else None
+        self.rows = self.hidden or (self.step is not None and self.step.captured)
 
 
 PLAIN_PARSE = Expected(Owed.PARSE)

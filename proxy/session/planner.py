@@ -125,15 +125,17 @@ class Step:
     ack_timeout: float | None = None
     prepares: Step | None = None
     """Of a PREPARE: what an EXECUTE of it will do."""
+    kind: Kind = field(init=False)
+    writes: bool = field(init=False)
+    """Whether it has effects on a mirrored table."""
+    hidden: bool = field(init=False)
+    """Whether its results hold our column and no other."""
 
-    @property
-    def kind(self) -> Kind:
-        return self.statement.kind
-
-    @property
-    def writes(self) -> bool:
-        """Whether it has effects on a mirrored table."""
-        return bool(self.captured or self.unseen or self.truncates or self.copy or self.pins)
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "kind", self.statement.kind)
+        put(self, "writes", bool(self.captured or self.unseen or self.truncates or self.copy or self.pins))
+        put(self, "hidden", self.captured and not self.returning)
 
     def executing(self, current: Step | None, origin: Step | None) -> Step:
         """An EXECUTE as what it runs: `origin` is spliced already, `current` is the same text planned now."""
@@ -160,27 +162,59 @@ class Step:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """All statements of one text."""
+    """All statements of one text. Never changed once made."""
 
-    text: str
-    steps: tuple[Step, ...]
-    writes: bool = field(init=False)
-    strict: bool = field(init=False)
-    spliced: bool = field(init=False)
-    ends: bool = field(init=False)
-    """Whether one of them may end a transaction block."""
+    __slots__ = ("_tail", "ends", "matters", "spliced", "steps", "strict", "text", "writes")
 
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "writes", any(step.writes for step in self.steps))
-        put(self, "strict", any(step.strict and step.writes for step in self.steps))
-        put(self, "spliced", any(step.suffix for step in self.steps))
-        put(self, "ends", any(step.kind in ENDS for step in self.steps))
+    def __init__(self, text: str, steps: tuple[Step, ...]) -> None:
+        self.text = text
+        self.steps = steps
+        self.writes = any(step.writes for step in steps)
+        self.strict = any(step.strict and step.writes for step in steps)
+        self.spliced = any(step.suffix for step in steps)
+        self.ends = any(step.kind in ENDS for step in steps)
+        """Whether one of them may end a transaction block."""
+        self.matters = any(
+            step.writes or step.suffix or step.kind not in (Kind.READ, Kind.OTHER, Kind.WRITE)
+            for step in steps
+        )
+        """Whether anything has to be known of them."""
+        self._tail: int | None = None
+        """Characters behind the single statement's end, of a plan that serves every text of a shape."""
+
+    @property
+    def shareable(self) -> bool:
+        """Whether the plan holds for every text that differs in constants only."""
+        if len(self.steps) != 1:
+            return False
+        step, text = self.steps[0], self.text
+        statement = step.statement
+        return (
+            step.kind in (Kind.WRITE, Kind.READ)
+            and not step.pins
+            and not text[: statement.start].strip()
+            and not text[statement.end :].strip(" \t\r\n;")
+        )
+
+    def of(self, text: str) -> Plan:
+        """This plan for another text of the same shape; only if it is `shareable`."""
+        made = Plan.__new__(Plan)
+        made.text = text
+        made.steps = self.steps
+        made.writes = self.writes
+        made.strict = self.strict
+        made.spliced = self.spliced
+        made.ends = self.ends
+        made.matters = self.matters
+        made._tail = len(self.text) - self.steps[0].statement.end
+        return made
 
     def whole(self) -> str:
         """The text with everything spliced in."""
+        if self._tail is not None:
+            end = len(self.text) - self._tail
+            return self.text[:end] + self.steps[0].suffix + self.text[end:]
         out: list[str] = []
         position = 0
         for step in self.steps:
@@ -194,6 +228,8 @@ class Plan:
     def single(self, step: Step) -> str:
         """One statement alone, spliced."""
         statement = step.statement
+        if self._tail is not None:
+            return self.text[statement.start : len(self.text) - self._tail] + step.suffix
         if not step.suffix:
             return self.text[statement.start : statement.end]
         end = _splice_point(statement)

@@ -12,6 +12,7 @@ from proxy.session.planner import Ground, Identity, Plan, Step, plan, unparsed
 from proxy.sql.cache import AnalysisCache
 from proxy.sql.mentions import Mentions
 from proxy.sql.model import Analysis, Kind, Statement
+from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 
 CODECS: Final[Mapping[str, str]] = {
     "UTF8": "utf-8",
@@ -55,6 +56,11 @@ CODECS: Final[Mapping[str, str]] = {
 }
 """client_encoding -> codec. Texts in any other encoding are not looked at."""
 
+LONGEST_SHAPE = 8192
+"""Characters of a text up to which others that differ in constants only are looked for."""
+
+_UNKNOWN: Final = object()
+
 MAX_SHELVES = 256
 """Different (database, encoding, roles, search_path) whose plans are kept."""
 
@@ -66,6 +72,9 @@ class Shelf:
     ground: Ground
     mentions: Mentions
     plans: OrderedDict[bytes, Plan]
+    """By the text as the client sent it."""
+    shapes: OrderedDict[Key, Plan | None]
+    """By the text without its constants; None: nothing of interest."""
 
 
 class Plans:
@@ -103,7 +112,7 @@ class Plans:
             if known is None or known[0] is not ground:
                 known = (ground, Mentions(ground.snapshot.watched))
                 self._mentions[database] = known
-            found = Shelf(ground, known[1], OrderedDict())
+            found = Shelf(ground, known[1], OrderedDict(), OrderedDict())
             self._shelves[key] = found
             while len(self._shelves) > MAX_SHELVES:
                 self._shelves.popitem(last=False)
@@ -113,6 +122,11 @@ class Plans:
         shelf.plans[text] = made
         if len(shelf.plans) > self._cache_size:
             shelf.plans.popitem(last=False)
+
+    def keep_shape(self, shelf: Shelf, key: Key, made: Plan | None) -> None:
+        shelf.shapes[key] = made
+        if len(shelf.shapes) > self._cache_size:
+            shelf.shapes.popitem(last=False)
 
     def session(self, database: str, user: str, options: str, parameters: Mapping[str, str]) -> SessionPlans:
         return SessionPlans(self, database, user, options, parameters)
@@ -171,15 +185,30 @@ class SessionPlans:
             return found
         codec = self.codec
         if codec is None:
-            return self._opaque("", ground)
-        if not shelf.mentions.search(text, codec):
-            shared.unmentioned += 1
-            return None
-        shared.misses += 1
+            return self._opaque(text.decode("latin-1"), ground)
         try:
             decoded = text.decode(codec)
         except UnicodeDecodeError:
             return self._opaque(text.decode("latin-1"), ground)
+        key: Key | None = None
+        if len(decoded) <= LONGEST_SHAPE:
+            pieces = pieces_of(decoded)
+            key = key_of(pieces)
+            known = shelf.shapes.get(key, _UNKNOWN)
+            if known is None:
+                shared.unmentioned += 1
+                return None
+            if isinstance(known, Plan):
+                shared.hits += 1
+                return known.of(decoded)
+            if not is_certain(pieces):
+                key = None
+        if not shelf.mentions.search(text, codec):
+            shared.unmentioned += 1
+            if key is not None:
+                shared.keep_shape(shelf, key, None)
+            return None
+        shared.misses += 1
         if len(decoded) > shared.max_statement:
             return self._opaque(decoded, ground)
         analysis = shared.analyses.get(decoded)
@@ -187,10 +216,11 @@ class SessionPlans:
             # PostgreSQL knows syntax the parser does not, or will refuse it itself.
             return self._opaque(decoded, ground)
         made = plan(decoded, analysis, ground, self._identity)
-        if not made.steps or not any(_matters(step) for step in made.steps):
-            return None
-        shared.keep(shelf, text, made)
-        return made
+        if key is not None and made.shareable:
+            shared.keep_shape(shelf, key, made if made.matters else None)
+        elif made.matters:
+            shared.keep(shelf, text, made)
+        return made if made.matters else None
 
     def _opaque(self, text: str, ground: Ground) -> Plan | None:
         unseen = unparsed(text, ground)
@@ -281,7 +311,3 @@ class SessionPlans:
     def defined(self, statement: Statement) -> None:
         """DDL has run: the catalogue is another once it has committed."""
         self.shared.defined(self.database)
-
-
-def _matters(step: Step) -> bool:
-    return step.writes or bool(step.suffix) or step.kind not in (Kind.READ, Kind.OTHER, Kind.WRITE)

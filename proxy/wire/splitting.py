@@ -5,7 +5,6 @@ A message longer than `cap` is not collected: it is handed on in the pieces it c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from proxy.wire.framing import MAX_MESSAGE_LENGTH
@@ -36,20 +35,20 @@ class Splitter:
         """Whether the stream, as far as it was seen, ends with a whole message."""
         return not self._held and not self._left and not self.broken
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    def feed(self, data: bytes) -> list[tuple[int, bytes, bool]]:
         """(kind, bytes with header, whether it is the whole message) of everything that `data` completes."""
+        found: list[tuple[int, bytes, bool]] = []
         if self.broken:
-            yield PIECE, data, False
-            return
+            return [(PIECE, data, False)]
         if self._left:
             piece = data[: self._left]
             self._left -= len(piece)
-            yield PIECE, piece, False
+            found.append((PIECE, piece, False))
             data = data[len(piece) :]
         if self._held:
             self._held += data
             if len(self._held) < self._need:
-                return
+                return found
             data = bytes(self._held)
             self._held.clear()
         position, size = 0, len(data)
@@ -58,22 +57,20 @@ class Splitter:
             end = position + 1 + length
             if not 4 <= length <= MAX_MESSAGE_LENGTH:
                 self.broken = True
-                yield PIECE, data[position:], False
-                return
+                found.append((PIECE, data[position:], False))
+                return found
             if end <= size:
-                if position == 0 and end == size:
-                    yield data[0], data, True
-                    return
-                yield data[position], data[position:end], True
+                found.append((data[position], data[position:end], True))
                 position = end
                 continue
             if length + 1 > self.cap:
                 self._left = end - size
-                yield data[position], data[position:], False
-                return
+                found.append((data[position], data[position:], False))
+                return found
             self._need = length + 1
             self._held += data[position:]
-            return
+            return found
         if position < size:
             self._held += data[position:]
             self._need = 5
+        return found
