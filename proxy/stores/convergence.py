@@ -144,8 +144,9 @@ class _Graves:
 
 
 async def apply(
-    store: Elementary, writes: Sequence[Write], *, replay: bool = False
+    store: Elementary, writes: Sequence[Write], *, replay: bool = False, look_first: bool = False
 ) -> list[Outcome | Poison]:
+    """`look_first`: many of the writes are expected to be stale; the outcome is the same."""
     puts = [
         (index, Item(write.key.value, Pair(write.version, 0), write.document, write.extra))
         for index, write in enumerate(writes)
@@ -157,12 +158,12 @@ async def apply(
         if write.document is None
     ]
     if not deletes:
-        return await _put(store, [item for _, item in puts], replay=replay)
+        return await _put(store, [item for _, item in puts], replay=replay, look_first=look_first)
     if not puts:
-        return await _delete(store, [item for _, item in deletes])
+        return await _delete(store, [item for _, item in deletes], look_first=look_first)
     put, deleted = await _both(
-        _put(store, [item for _, item in puts], replay=replay),
-        _delete(store, [item for _, item in deletes]),
+        _put(store, [item for _, item in puts], replay=replay, look_first=look_first),
+        _delete(store, [item for _, item in deletes], look_first=look_first),
     )
     answers: dict[int, Outcome | Poison] = {}
     answers.update(zip((index for index, _ in puts), put, strict=True))
@@ -245,10 +246,12 @@ async def truncate(store: Elementary, version: int) -> int:
     return removed
 
 
-async def _put(store: Elementary, items: Sequence[Item], *, replay: bool) -> list[Outcome | Poison]:
+async def _put(
+    store: Elementary, items: Sequence[Item], *, replay: bool, look_first: bool = False
+) -> list[Outcome | Poison]:
     if not items:
         return []
-    wrote = await _advance(store, Area.DOCUMENTS, items)
+    wrote = await _advance(store, Area.DOCUMENTS, items, look_first=look_first)
     suspects = [
         item
         for item, answer in zip(items, wrote, strict=True)
@@ -266,12 +269,12 @@ async def _put(store: Elementary, items: Sequence[Item], *, replay: bool) -> lis
 
 
 async def _delete(
-    store: Elementary, items: Sequence[Item], *, certain: bool = False
+    store: Elementary, items: Sequence[Item], *, certain: bool = False, look_first: bool = False
 ) -> list[Outcome | Poison]:
     """`certain`: the floor counts, too, for what the answer says; what is done is the same."""
     if not items:
         return []
-    wrote = await _advance(store, Area.TOMBSTONES, items)
+    wrote = await _advance(store, Area.TOMBSTONES, items, look_first=look_first)
     good = [item for item, answer in zip(items, wrote, strict=True) if not isinstance(answer, Poison)]
     removed = await store.remove(good) if good else 0
     newer = await _not_older(store, good) if removed < len(good) else frozenset[Hashable]()
@@ -293,10 +296,14 @@ async def _not_older(store: Elementary, items: Sequence[Item]) -> frozenset[Hash
     return frozenset(key for key, pair in there.items() if pair >= pairs.get(key, pair))
 
 
-async def _advance(store: Elementary, area: Area, items: Sequence[Item]) -> list[Wrote | Poison | None]:
+async def _advance(
+    store: Elementary, area: Area, items: Sequence[Item], *, look_first: bool = False
+) -> list[Wrote | Poison | None]:
     """Upserts until each is written, refused, or (None) found to be there already, the same or newer."""
     answers: list[Wrote | Poison | None] = [None] * len(items)
     pending = list(range(len(items)))
+    if look_first:
+        pending = await _older_there(store, area, items, pending)
     for _ in range(ROUNDS):
         if not pending:
             return answers
@@ -307,16 +314,23 @@ async def _advance(store: Elementary, area: Area, items: Sequence[Item]) -> list
                 met.append(index)
             else:
                 answers[index] = answer
-        pending = []
-        if met:
-            there = await store.pairs(area, [items[index].id for index in met])
-            for index in met:
-                pair = there.get(identity(items[index].id))
-                if pair is None or pair < items[index].pair:
-                    pending.append(index)
+        pending = await _older_there(store, area, items, met) if met else []
     if pending:
         raise StoreUnavailable(f"{len(pending)} keys are being written by too many at once")
     return answers
+
+
+async def _older_there(
+    store: Elementary, area: Area, items: Sequence[Item], indexes: Sequence[int]
+) -> list[int]:
+    """Those of `indexes` whose items are newer than what is there."""
+    there = await store.pairs(area, [items[index].id for index in indexes])
+    older = []
+    for index in indexes:
+        pair = there.get(identity(items[index].id))
+        if pair is None or pair < items[index].pair:
+            older.append(index)
+    return older
 
 
 async def _bury(store: Elementary, items: Sequence[Item]) -> frozenset[Hashable]:

@@ -7,6 +7,7 @@ and what `put_state` is given in a collection for each kind. `convergence` says 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,8 @@ DEFAULT_TOMBSTONE_TTL: Final = timedelta(days=7)
 GAPS: Final = "gaps"
 _FILTERS_AT_ONCE: Final = 500
 _ATTEMPTS: Final = 5
+_MANY_STALE: Final = 0.1
+"""Share of a batch; a duplicate key costs the store several times what a write or a look does."""
 
 
 class StoreUriError(ValueError):
@@ -61,10 +64,13 @@ def open_store(
     if max_connections is not None:
         options["maxPoolSize"] = max_connections
     try:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            uri, connect=False, **_absent(uri, options)
-        )
-    except (ConfigurationError, InvalidURI, ValueError, TypeError) as error:
+        with warnings.catch_warnings():
+            # The driver ignores options that it does not know or cannot read, and says so in a warning.
+            warnings.simplefilter("error", UserWarning)
+            client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+                uri, connect=False, **_absent(uri, options)
+            )
+    except (ConfigurationError, InvalidURI, ValueError, TypeError, UserWarning) as error:
         raise StoreUriError(f"the store's URI cannot be used: {_without_uri(error, uri)}") from None
     given = client.options.timeout
     concern = client.write_concern
@@ -85,11 +91,20 @@ class MongoStore:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._tables: dict[Namespace, MongoCollections] = {}
+        self._outdated: set[Namespace] = set()
+        """Tables of whose last writes many came too late: there it pays to look before writing."""
 
     async def apply(
         self, namespace: Namespace, writes: Sequence[Write], *, replay: bool = False
     ) -> list[Outcome | Poison]:
-        return await convergence.apply(self._table(namespace), writes, replay=replay)
+        table = self._table(namespace)
+        look_first = replay or namespace in self._outdated
+        answers = await convergence.apply(table, writes, replay=replay, look_first=look_first)
+        if answers.count(Outcome.STALE) > _MANY_STALE * len(answers):
+            self._outdated.add(namespace)
+        else:
+            self._outdated.discard(namespace)
+        return answers
 
     async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
         return await convergence.seed(self._table(namespace), writes)

@@ -7,6 +7,7 @@ lists for each document, at several times the cost.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any, Final, cast
 
 import bson
 import pymongo
-from bson import CodecOptions, DBRef, Int64
+from bson import CodecOptions, DBRef, Decimal128, Int64
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
@@ -37,13 +38,17 @@ from proxy.stores.protocol import Namespace, Poison, StoreUnavailable
 OWN_DATABASE: Final = "_causeway"
 MAX_DOCUMENT: Final = 16 * 1024 * 1024
 """Bytes of BSON: MongoDB's own limit."""
-MAX_COMMAND: Final = 32 * 1024 * 1024
-"""Bytes of statements in one command; the protocol's limit is 48,000,000 for all of a message."""
+MAX_COMMAND: Final = MAX_DOCUMENT - 64 * 1024
+"""Bytes of statements in one command, unless one alone has more: the driver allows a command the size of a document."""
 MAX_STATEMENTS: Final = 10_000
 """Statements in one command; MongoDB's limit is 100,000."""
 _STATEMENT_ROOM: Final = 16 * 1024
 """What MongoDB allows a statement to be larger than the largest document."""
 _KEYS_AT_ONCE: Final = 1000
+_PLAIN_KEYS: Final = frozenset({Int64, Decimal128, uuid.UUID})
+"""Keys of these types are always possible."""
+_UNENCODABLE: Final = (BSONError, OverflowError, TypeError, ValueError, RecursionError)
+"""What the encoder raises for values that BSON cannot hold."""
 
 OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD,
@@ -189,14 +194,14 @@ class MongoCollections:
 
     async def pairs(self, area: Area, ids: Sequence[Any]) -> dict[Hashable, Pair]:
         found = {}
-        for part in _parts(ids, _KEYS_AT_ONCE):
+        for part in _parts(_possible(ids), _KEYS_AT_ONCE):
             for document in await self._find(area, {"_id": {"$in": part}}, {"_cw.v": 1, "_cw.r": 1}):
                 found[identity(document["_id"])] = _pair(document.get("_cw"))
         return found
 
     async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]:
         found = {}
-        for part in _parts(ids, _KEYS_AT_ONCE):
+        for part in _parts(_possible(ids), _KEYS_AT_ONCE):
             for document in await self._find(Area.DOCUMENTS, {"_id": {"$in": part}}):
                 extra = document.pop("_cw", None)
                 pair = _pair(extra)
@@ -274,7 +279,7 @@ def _encoded(
     for index, item in enumerate(items):
         try:
             raw = bson.encode(statement(item), codec_options=OPTIONS)
-        except (BSONError, OverflowError, TypeError, ValueError, RecursionError) as error:
+        except _UNENCODABLE as error:
             answers[index] = Poison(f"{_unencodable(item)}: {type(error).__name__}")
             continue
         if len(raw) > MAX_DOCUMENT:
@@ -329,9 +334,7 @@ def _failed(error: Mapping[str, Any]) -> Wrote | Poison:
 def _unencodable(item: Item) -> str:
     """Which field the driver has no BSON for, without its value."""
     for name, value in _whole(item).items():
-        try:
-            bson.encode({name: value}, codec_options=OPTIONS)
-        except (BSONError, OverflowError, TypeError, ValueError, RecursionError):
+        if not _is_encodable(value):
             return f"field {name!r} has a value that BSON cannot hold"
     return "the document cannot be written as BSON"
 
@@ -341,6 +344,27 @@ def _pair(mark: Any) -> Pair:
     if not isinstance(mark, Mapping):
         return Pair(0, 0)
     return Pair(int(mark.get("v", 0)), int(mark.get("r", 0)))
+
+
+def _possible(ids: Sequence[Any]) -> list[Any]:
+    """Without those that are no `_id` anywhere, and that a query may not hold."""
+    return [value for value in ids if type(value) in _PLAIN_KEYS or _is_key(value)]
+
+
+def _is_key(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return False
+    if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
+        return False
+    return _is_encodable(value)
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        bson.encode({"": value}, codec_options=OPTIONS)
+    except _UNENCODABLE:
+        return False
+    return True
 
 
 def _parts(values: Sequence[Any], size: int) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
+    DocumentTooLarge,
     OperationFailure,
     PyMongoError,
     WTimeoutError,
@@ -166,6 +167,8 @@ def translated() -> Iterator[None]:
             raise StoreUnavailable(f"the store answered {name or 'error'} ({code})") from error
         raise_for(code, name)
         raise CommandRejected(code, name) from error
+    except DocumentTooLarge as error:
+        raise CommandRejected(10334, "BSONObjectTooLarge") from error
     except ConfigurationError as error:
         # Options that cannot be used were found when the store was opened; what is left is DNS (mongodb+srv).
         raise StoreUnavailable(_first_line(error)) from error

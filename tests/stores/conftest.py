@@ -12,9 +12,14 @@ from proxy.stores.mongo import MongoStore, open_store
 from proxy.stores.protocol import Namespace
 
 
+def polled(uri: str) -> str:
+    """The driver leaves a socket open if it is closed while its other way of monitoring connects."""
+    return f"{uri}{'&' if '?' in uri else '?'}serverMonitoringMode=poll"
+
+
 @pytest.fixture
 async def store(document_store: DocumentStore) -> AsyncIterator[MongoStore]:
-    store = open_store(document_store.uri)
+    store = open_store(polled(document_store.uri))
     yield store
     await store.close()
 
