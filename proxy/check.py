@@ -18,7 +18,8 @@ from proxy.admin.client import AdminUnreachable, fetch_status
 from proxy.admin.counters import Counters
 from proxy.config import Settings
 from proxy.listening import listen_tcp, listen_unix
-from proxy.rules import RulesError, load_rules
+from proxy.phases import Phase
+from proxy.rules import RulesError, RuleSet, load_rules
 from proxy.session.tls import client_facing
 from proxy.session.upstream import Connector, Keepalive, UpstreamError
 from proxy.wire.startup import SSL_REQUEST_PACKET
@@ -31,9 +32,9 @@ STORE_TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    subject: Literal["rules", "listen", "admin", "tls", "upstream", "store", "control_dsn", "spool"]
+    subject: Literal["rules", "listen", "admin", "tls", "upstream", "store", "control_dsn", "spool", "table"]
     target: str
-    """Which one: an address, a path; never with credentials."""
+    """Which one: an address, a path, a table as database.schema.table; never with credentials."""
     outcome: Outcome
     detail: str
 
@@ -55,8 +56,11 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
     for host in settings.upstream.hosts:
         yield await check_upstream(host, settings)
     yield await check_store(settings)
-    yield await check_control(settings)
+    control = await check_control(settings)
+    yield control
     yield check_spool(settings)
+    async for finding in check_preflight(settings, control):
+        yield finding
 
 
 def failed(findings: list[Finding]) -> bool:
@@ -255,6 +259,29 @@ async def check_control(settings: Settings) -> Finding:
     finally:
         connection.terminate()
     return Finding("control_dsn", str(target), "ok", f"answers, PostgreSQL {version.major}.{version.minor}")
+
+
+async def check_preflight(settings: Settings, control: Finding) -> AsyncIterator[Finding]:
+    """What would be mirrored of each table, where a rule asks for it and `control` has found the source."""
+    try:
+        rules = (
+            RuleSet()
+            if settings.rules is None
+            else load_rules(settings.rules, max_size=settings.max_rules_size)
+        )
+    except RulesError:
+        return  # told already
+    if all(rule.phase is Phase.PASSTHROUGH for rule in rules.tables.values()):
+        return
+    if control.outcome != "ok":
+        yield Finding(
+            "table", "", "skipped", "what can be mirrored is in the catalogue, which needs control_dsn"
+        )
+        return
+    from proxy.check_tables import check_tables
+
+    async for finding in check_tables(settings, rules):
+        yield finding
 
 
 def check_spool(settings: Settings) -> Finding:

@@ -1,0 +1,143 @@
+"""The pre-flight of `causeway check`: per table that a rule would have mirrored, what will be captured and what not.
+
+Only reads, over `control_dsn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import asyncpg
+
+from proxy.catalog.book import ruled_tables
+from proxy.catalog.limits import CatalogueLimits
+from proxy.catalog.model import Snapshot
+from proxy.catalog.source import SourceDatabase, SourceError
+from proxy.check import Finding
+from proxy.config import Settings
+from proxy.mirror.tables import RuledTable, Surroundings, TableBook
+from proxy.phases import Phase
+from proxy.rules import RuleSet
+
+MAX_DATABASES = 100
+"""Looked at for rules that hold in every database."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What must be known of the server before its databases are looked at."""
+
+    role: str
+    """Of `control_dsn`."""
+    databases: tuple[str, ...]
+    """Those that clients can connect to, that of `control_dsn` first."""
+
+
+async def check_tables(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
+    """Every finding about every ruled table, database by database. `settings` has a `control_dsn` that works."""
+    try:
+        source = await _source(settings)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        yield Finding("table", "", "failed", f"the source cannot be asked: {error or 'no answer in time'}")
+        return
+    snapshots: dict[str, Snapshot] = {}
+    errors: dict[str, str] = {}
+    for database in databases(rules, source.databases):
+        read = await _read(settings, rules, database)
+        if isinstance(read, Snapshot):
+            snapshots[database] = read
+        else:
+            errors[database] = read
+    book = TableBook(rules, snapshots, _surroundings(settings, source, errors), last_built=Phase.DUAL_WRITE)
+    for finding in describe(book, snapshots):
+        yield finding
+
+
+def databases(rules: RuleSet, known: tuple[str, ...]) -> list[str]:
+    """Where tables may be mirrored: the databases that rules name, and all that are known where a rule names none."""
+    wanted = [rule for rule in rules.tables.values() if rule.phase > Phase.PASSTHROUGH]
+    named = {rule.name.database for rule in wanted if rule.name.database is not None}
+    if any(rule.name.database is None for rule in wanted):
+        named.update(known[:MAX_DATABASES])
+    return sorted(named, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+async def _source(settings: Settings) -> Source:
+    """Raises OSError (TimeoutError among them) or asyncpg's errors."""
+    assert settings.control_dsn is not None
+    connection = await asyncpg.connect(
+        settings.control_dsn.get_secret_value(),
+        timeout=settings.connect_timeout,
+        command_timeout=settings.catalogue_timeout,
+    )
+    try:
+        role = await connection.fetchval("SELECT current_user::text")
+        rows = await connection.fetch(
+            "SELECT datname::text AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+            " ORDER BY datname <> pg_catalog.current_database(), datname"
+        )
+    finally:
+        connection.terminate()
+    return Source(role, tuple(row["name"] for row in rows))
+
+
+async def _read(settings: Settings, rules: RuleSet, database: str) -> Snapshot | str:
+    """The catalogue of a database, or why it cannot be read."""
+    assert settings.control_dsn is not None
+    limits = CatalogueLimits(
+        connections=1, connect_timeout=settings.connect_timeout, query_timeout=settings.catalogue_timeout
+    )
+    source = SourceDatabase(settings.control_dsn.get_secret_value(), database, limits)
+    try:
+        return (await source.snapshot(ruled_tables(rules, database))).snapshot
+    except SourceError as error:
+        return error.reason
+    finally:
+        await source.close()
+
+
+def _surroundings(settings: Settings, source: Source, errors: Mapping[str, str]) -> Surroundings:
+    return Surroundings(
+        store=settings.store is not None,
+        spool=settings.spool is not None,
+        control_dsn=True,
+        control_role=source.role,
+        catalogue_errors=errors,
+    )
+
+
+def describe(book: TableBook, snapshots: Mapping[str, Snapshot]) -> Iterator[Finding]:
+    """Of a rule that holds in every database, the databases that have no such table are passed over."""
+    somewhere = {
+        (name.schema, name.name)
+        for name, table in book.ruled.items()
+        if table.rule.name.database is None and _exists(table, snapshots)
+    }
+    told: set[tuple[str, str]] = set()
+    for name, table in book.ruled.items():
+        if table.rule.phase is Phase.PASSTHROUGH:
+            continue
+        if table.rule.name.database is None and name.database in snapshots and not _exists(table, snapshots):
+            plain = (name.schema, name.name)
+            if plain not in somewhere and plain not in told:
+                told.add(plain)
+                target = str(replace(name, database=None))
+                yield Finding("table", target, "failed", "no database that was looked at has this table")
+            continue
+        yield from _describe(table, snapshots)
+
+
+def _exists(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> bool:
+    snapshot = snapshots.get(table.name.database or "")
+    return snapshot is not None and snapshot.named(table.name.schema, table.name.name) is not None
+
+
+def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> Iterator[Finding]:
+    target = str(table.name)
+    if table.mirrored is None:
+        for reason in table.holding.reasons:
+            yield Finding("table", target, "failed", reason)
+        return
+    for warning in table.warnings:
+        yield Finding("table", target, "warning", str(warning))

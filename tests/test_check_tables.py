@@ -1,0 +1,121 @@
+"""The pre-flight: what would be mirrored of each table, and what keeps the others from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.postgres import PostgresServer
+from proxy.addresses import Upstream
+from proxy.check import Finding, check, failed
+from proxy.check_tables import databases, describe
+from proxy.config import Settings
+from proxy.mirror.tables import Surroundings, TableBook
+from proxy.phases import Phase
+from tests.catalog.made import INT4, TEXT, attribute, relation, snapshot
+from tests.rulefiles.texts import rules
+
+GIVEN = Surroundings(store=True, spool=True, control_dsn=True)
+ORDERS = relation(1001, "orders", attribute(1, "id", INT4), attribute(2, "note", TEXT))
+
+
+def described(text: str, *, surroundings: Surroundings = GIVEN, **tables: Any) -> list[tuple[str, str, str]]:
+    """(target, outcome, detail) of what is found for rules, with snapshots of the databases given."""
+    book = TableBook(rules(text), tables, surroundings, last_built=Phase.DUAL_WRITE)
+    return [(found.target, found.outcome, found.detail) for found in describe(book, tables)]
+
+
+def test_rules_that_name_their_databases_are_looked_at_there() -> None:
+    known = ("shop", "archive", "postgres")
+    assert databases(rules("database: blog\ntables: {posts: {phase: dual_write}}"), known) == ["blog"]
+    assert databases(rules("tables: {posts: {phase: dual_write}}"), known) == list(known)
+    assert databases(rules("tables: {posts: {phase: passthrough}}"), known) == []
+
+
+def test_what_holds_a_table_is_a_failure_with_every_reason() -> None:
+    without = Surroundings(store=False, spool=False, control_dsn=True)
+    found = described(
+        "database: shop\ntables: {orders: {phase: dual_write}}", surroundings=without, shop=snapshot(ORDERS)
+    )
+    assert {(target, outcome) for target, outcome, _ in found} == {("shop.public.orders", "failed")}
+    text = " ".join(detail for _, _, detail in found)
+    assert "no `store` is given" in text
+    assert "needs a `spool`" in text
+
+
+def test_a_table_that_stays_in_passthrough_is_not_looked_at() -> None:
+    assert described("database: shop\ntables: {gone: {phase: passthrough}}", shop=snapshot(ORDERS)) == []
+
+
+def test_a_rule_for_every_database_needs_the_table_in_one_of_them() -> None:
+    both = {"shop": snapshot(ORDERS), "postgres": snapshot()}
+    assert "failed" not in {
+        outcome for _, outcome, _ in described("tables: {orders: {phase: dual_write}}", **both)
+    }
+    assert described("tables: {gone: {phase: dual_write}}", **both) == [
+        ("public.gone", "failed", "no database that was looked at has this table")
+    ]
+
+
+def test_a_database_that_cannot_be_read_fails_its_tables() -> None:
+    away = Surroundings(
+        store=True, spool=True, control_dsn=True, catalogue_errors={"shop": "no such database"}
+    )
+    found = described("database: shop\ntables: {orders: {phase: dual_write}}", surroundings=away)
+    assert found == [("shop.public.orders", "failed", "no such database")]
+
+
+def test_columns_that_rules_name_and_tables_lack_are_a_warning() -> None:
+    found = described(
+        "database: shop\ntables: {orders: {phase: dual_write, exclude: [notes]}}", shop=snapshot(ORDERS)
+    )
+    assert [
+        (outcome, "no such column" in detail) for _, outcome, detail in found if outcome == "warning"
+    ] == [("warning", True)]
+
+
+async def checked(tmp_path: Path, text: str, **values: Any) -> list[Finding]:
+    """The findings about tables of the whole check."""
+    (tmp_path / "rules.yaml").write_text(text)
+    settings = Settings.model_validate(
+        {
+            "upstream": Upstream(()),
+            "listen": "127.0.0.1:0",
+            "admin": "off",
+            "rules": str(tmp_path / "rules.yaml"),
+            **values,
+        }
+    )
+    return [found async for found in check(settings) if found.subject == "table"]
+
+
+async def test_without_a_control_connection_nothing_can_be_told(tmp_path: Path) -> None:
+    found = await checked(tmp_path, "tables: {orders: {phase: dual_write}}")
+    assert [(one.outcome, "control_dsn" in one.detail) for one in found] == [("skipped", True)]
+    assert await checked(tmp_path, "tables: {orders: {phase: passthrough}}") == []
+
+
+@pytest.mark.integration
+async def test_a_real_source_is_looked_at(tmp_path: Path, postgres: PostgresServer, database: str) -> None:
+    postgres.psql(
+        "CREATE TABLE orders (id int PRIMARY KEY, note text);"
+        "CREATE TABLE keyless (note text);"
+        "CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)",
+        database,
+    )
+    found = await checked(
+        tmp_path,
+        f"database: {database}\ndefaults: {{phase: dual_write}}\ntables: {{orders: , keyless: , fleeting: , gone: }}\n",
+        control_dsn=postgres.dsn(database),
+        store="mongodb://127.0.0.1:1",
+        spool=str(tmp_path),
+    )
+    outcomes = {one.target.rpartition(".")[2]: one.outcome for one in found if one.outcome == "failed"}
+    assert outcomes == {"keyless": "failed", "fleeting": "failed", "gone": "failed"}
+    assert failed(found)
+    details = " ".join(one.detail for one in found)
+    assert "no primary key" in details
+    assert "unlogged" in details
+    assert f"the table is not in database {database}" in details
