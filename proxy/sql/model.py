@@ -116,6 +116,8 @@ class CopyFrom:
     from_client: bool
     """COPY FROM STDIN; from a file or a program the data does not pass the proxy."""
     encoding: str | None = None
+    default: str | None = None
+    """What stands for the column's default in the data (PostgreSQL 16); None: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,15 @@ class Statement:
     write: Write | None = None
     """Of WRITE; of PREPARE through `inner`."""
     hidden: tuple[tuple[RelationRef, Verb], ...] = ()
-    """Relations written where RETURNING cannot be added: by WITH clauses, EXPLAIN ANALYZE, COPY (...) TO, rules of
-    a CREATE TABLE AS; never the main write."""
+    """Relations written where RETURNING cannot be added: by WITH clauses, EXPLAIN ANALYZE, COPY (...) TO, CREATE
+    TABLE AS; never `write`. A main write whose target row no name can reach stands here too, under READ."""
     relations: frozenset[RelationRef] = frozenset()
     """Every relation the statement names, CTE names left out; of TRUNCATE and COPY the tables concerned."""
     functions: frozenset[RelationRef] = frozenset()
     """Every function or procedure it calls by name."""
     name: str = ""
-    """Of a savepoint, prepared statement, prepared transaction (gid), or setting."""
+    """Of a savepoint, prepared statement, prepared transaction (gid), or setting (`all`: RESET ALL). Of EXPLAIN
+    ANALYZE EXECUTE (READ) and CREATE TABLE AS EXECUTE (DDL): the prepared statement they run."""
     value: tuple[str, ...] | None = None
     """Of SET: the values given; None for DEFAULT and RESET."""
     local: bool = False
@@ -146,6 +149,8 @@ class Statement:
     """COMMIT or ROLLBACK AND CHAIN."""
     cascade: bool = False
     """TRUNCATE ... CASCADE."""
+    only: bool = False
+    """TRUNCATE with ONLY before one of its tables at least: children of that one keep their rows."""
     inner: Statement | None = None
     """What PREPARE prepares; its offsets are into the same text."""
     copy: CopyFrom | None = None
