@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.mirror.effects import Effect, Image, Truncation
+from proxy.mirror.effects import Effect, Image, TableId, Truncation, Unseen
+from proxy.mirror.tides import Tide
 from proxy.mirror.versions import VersionOverflow, pack
 
 EFFECT_OVERHEAD = 120
@@ -50,6 +51,7 @@ class Transaction:
         "_version",
         "cut",
         "database",
+        "disk",
         "effects",
         "entry",
         "floor",
@@ -58,6 +60,8 @@ class Transaction:
         "size",
         "spooled",
         "stored",
+        "tables",
+        "tide",
         "xid",
     )
 
@@ -78,10 +82,16 @@ class Transaction:
         # what the mirror keeps with it
         self.entry = 0
         """Number of its entry in the spool; 0: none."""
+        self.disk = 0
+        """Bytes its entry and parts count for in the spool."""
         self.stored = 0
         """How many effects the entry holds, those of `spooled` among them."""
         self.parts: list[int] = []
         """Of every part in the spool, the number of the first effect in it."""
+        self.tables: set[TableId] = set()
+        """Of the effects in the parts."""
+        self.tide: Tide | None = None
+        """Where its version is counted among those that are held."""
         self.cut: int | None = None
         """Parts from this effect on were rolled back and must leave the spool."""
         self.lapsed = False
@@ -149,8 +159,22 @@ class Transaction:
     def moved(self) -> None:
         """All effects are in the spool; forget them."""
         self.spooled += len(self.effects)
+        self.stored = self.spooled
         self.effects = []
         self.size = 0
+
+    def give_up(self) -> None:
+        """The images and truncations in memory were recorded as gaps; forget them."""
+        self.effects = [effect for effect in self.effects if type(effect) is Unseen]
+        self._savepoints = [(name, min(place, self.spooled)) for name, place in self._savepoints]
+        self._remeasure()
+
+    def lost(self) -> None:
+        """Nothing of it is in the spool any more."""
+        self._savepoints = [(name, max(0, place - self.spooled)) for name, place in self._savepoints]
+        self.entry = self.disk = self.stored = self.spooled = 0
+        self.parts = []
+        self.cut = None
 
     def _find(self, name: str) -> int:
         for index in range(len(self._savepoints) - 1, -1, -1):

@@ -1,0 +1,227 @@
+"""What waits on disk comes back to memory when there is room; what dead processes have left is taken over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from proxy.logs import get_logger
+from proxy.mirror.effects import Cause, Unseen
+from proxy.mirror.held import Held
+from proxy.mirror.journal import Journal, cost
+from proxy.mirror.meters import Meters
+from proxy.mirror.packing import Damaged, unpack
+from proxy.mirror.port import GapSink, MirrorLimits
+from proxy.mirror.resolver import Doubt, Resolver, Verdict
+from proxy.mirror.spool import Spool
+from proxy.mirror.spool_directory import SpoolDirectory
+from proxy.mirror.spool_file import Entry, SpoolFailed, SpoolState
+from proxy.mirror.targets import Targets
+from proxy.mirror.transaction import Transaction
+
+log = get_logger(__name__)
+
+ADOPT_SECONDS = 5.0
+"""Between two looks for the spool files of processes that have ended."""
+
+DISK_RETRY = 1.0
+"""Seconds after which a disk that failed is read again."""
+
+
+class Taker(Protocol):
+    """What the mirror does with what comes back."""
+
+    def read_back(self, held: Held) -> None: ...
+
+    def bury(self, tx: Transaction, verdict: Verdict) -> None:
+        """Gaps in the place of a transaction of which nobody knows whether it committed."""
+
+
+class Refill:
+    """Owns every spool of the process. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        directory: SpoolDirectory | None,
+        limits: MirrorLimits,
+        resolver: Resolver,
+        taker: Taker,
+        targets: Targets,
+        gaps: GapSink,
+        meters: Meters,
+    ) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._resolver = resolver
+        self._taker = taker
+        self._targets = targets
+        self._gaps = gaps
+        self._meters = meters
+        self._loop = asyncio.get_running_loop()
+        self._spools: list[Spool] = []
+        """The process' own first."""
+        self._doubted: dict[tuple[Spool, int], Entry] = {}
+        """Entries of adopted spools of which it is not known whether they committed."""
+        self._burying: set[asyncio.Task[None]] = set()
+        self.room = asyncio.Event()
+        """Set when there may be room in memory, or something new on disk."""
+        meters.spool = self._content
+
+    @property
+    def parked(self) -> bool:
+        return any(spool.parked for spool in self._spools)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something on disk is on its way to the store without anybody doing anything."""
+        return self.parked or bool(self._burying)
+
+    @property
+    def entries(self) -> int:
+        """Transactions that are on disk only, those in doubt among them."""
+        return sum(max(0, spool.journal.entries - spool.in_memory) for spool in self._spools)
+
+    def floor(self, database: str) -> int | None:
+        """A version that nothing of the database is older than that is on disk only; None where nothing is."""
+        floors = [spool.floors[database] for spool in self._spools if database in spool.floors]
+        floors += [entry.version for entry in self._doubted.values() if entry.database == database]
+        return min(floors, default=None)
+
+    async def open(self) -> Spool:
+        """Take over what is there and make the process' own spool. Raises SpoolFailed."""
+        assert self._directory is not None
+        file = await asyncio.to_thread(self._directory.create)
+        own = Spool(file, Journal(file, size=self._limits.spool_size, fsync=self._limits.spool_fsync))
+        self._spools.append(own)
+        await self._adopt()
+        return own
+
+    async def run(self) -> None:
+        if self._directory is None:
+            return
+        looked = self._loop.time()
+        while True:
+            try:
+                await asyncio.wait_for(self.room.wait(), ADOPT_SECONDS)
+            except TimeoutError:
+                pass
+            self.room.clear()
+            try:
+                await self._fill()
+                self._discard_empty()
+                if self._loop.time() - looked >= ADOPT_SECONDS:
+                    looked = self._loop.time()
+                    await self._adopt()
+            except SpoolFailed as error:
+                log.error("spool_read_failed", error=str(error))
+                await asyncio.sleep(DISK_RETRY)
+                self.room.set()
+
+    async def close(self) -> None:
+        """Close every spool; what is left in them is for whoever comes next."""
+        if self._burying:
+            await asyncio.wait(self._burying)
+        for spool in self._spools:
+            await spool.journal.close()
+            assert self._directory is not None
+            if spool.empty and not spool.journal.failure:
+                self._directory.discard(spool.file)
+            else:
+                self._directory.leave(spool.file)
+        self._spools.clear()
+        self._doubted.clear()
+
+    async def _fill(self) -> None:
+        """Pages from every spool in turn, while half of memory is free."""
+        bound = self._limits.mirror_memory // 2
+        while self.parked and self._meters.memory < bound:
+            for spool in self._spools:
+                if not spool.parked:
+                    continue
+                for held, entry, damage in await spool.page(self._loop.time()):
+                    if damage is not None:
+                        self._damaged(entry, damage)
+                    self._taker.read_back(held)
+                if self._meters.memory >= bound:
+                    break
+
+    def _damaged(self, entry: Entry, damage: Damaged) -> None:
+        log.error("spool_entry_damaged", database=entry.database, error=str(damage))
+        for target in self._targets.all(entry.database):
+            unseen = Unseen(Cause.SPOOL, target.table, None, "an entry of the spool cannot be read")
+            self._gaps.record(entry.database, unseen, entry.version)
+
+    async def _adopt(self) -> None:
+        assert self._directory is not None
+        for file in await asyncio.to_thread(self._directory.adopt):
+            spool = Spool(file, Journal(file, size=0), adopted=True)
+            self._spools.append(spool)
+            in_doubt = await asyncio.to_thread(file.recover)
+            oldest = await asyncio.to_thread(file.oldest)
+            for database, version in oldest.items():
+                spool.park(database, version, self._loop.time())
+            for entry in in_doubt:
+                self._doubt(spool, entry)
+            if spool.journal.entries:
+                log.info(
+                    "spool_adopted",
+                    transactions=spool.journal.entries,
+                    bytes=spool.journal.bytes,
+                    in_doubt=len(in_doubt),
+                )
+            self.room.set()
+
+    def _doubt(self, spool: Spool, entry: Entry) -> None:
+        self._doubted[spool, entry.id] = entry
+
+        def settle(verdict: Verdict) -> None:
+            if verdict is Verdict.COMMITTED:
+                spool.journal.mark(entry.id, SpoolState.PARKED)
+                spool.park(entry.database, entry.version, self._loop.time())
+                self.room.set()
+            elif verdict is Verdict.ABORTED:
+                spool.journal.done(entry.id, cost(b"") + entry.size, parts=bool(entry.parts))
+                self.room.set()
+            else:
+                task = self._loop.create_task(self._bury(spool, entry, verdict))
+                self._burying.add(task)
+                task.add_done_callback(self._burying.discard)
+                return  # stays doubted until it is buried
+            del self._doubted[spool, entry.id]
+
+        self._resolver.add(Doubt(entry.database, entry.xid, settle, gid=entry.gid))
+
+    async def _bury(self, spool: Spool, entry: Entry, verdict: Verdict) -> None:
+        try:
+            parts = await asyncio.to_thread(spool.file.parts, entry.id)
+            for number in (0, *parts):
+                if number:
+                    data = await asyncio.to_thread(spool.file.part, number)
+                else:
+                    data = await asyncio.to_thread(spool.file.data, entry.id)
+                tx = Transaction(entry.database, entry.version)
+                tx.add(unpack(data))
+                self._taker.bury(tx, verdict)
+        except (SpoolFailed, Damaged) as error:
+            log.error("spool_entry_damaged", database=entry.database, error=str(error))
+            for target in self._targets.all(entry.database):
+                unseen = Unseen(Cause.IN_DOUBT, target.table, None, "an entry of the spool cannot be read")
+                self._gaps.record(entry.database, unseen, entry.version)
+        spool.journal.done(entry.id, cost(b"") + entry.size, parts=True)
+        del self._doubted[spool, entry.id]
+        self.room.set()
+
+    def _discard_empty(self) -> None:
+        """Remove adopted spools of which nothing is left."""
+        for spool in self._spools[1:]:
+            if spool.empty and not spool.parked and not spool.in_memory and not spool.journal.pending:
+                self._spools.remove(spool)
+                spool.journal.abandon()
+                assert self._directory is not None
+                self._directory.discard(spool.file)
+
+    def _content(self) -> tuple[int, int]:
+        return (
+            sum(spool.journal.bytes for spool in self._spools),
+            sum(spool.journal.entries for spool in self._spools),
+        )
