@@ -50,7 +50,7 @@ def test_a_table_that_stays_in_passthrough_is_not_looked_at() -> None:
 
 
 def test_a_rule_for_every_database_needs_the_table_in_one_of_them() -> None:
-    both = {"shop": snapshot(ORDERS), "postgres": snapshot()}
+    both: dict[str, Any] = {"shop": snapshot(ORDERS), "postgres": snapshot()}
     assert "failed" not in {
         outcome for _, outcome, _ in described("tables: {orders: {phase: dual_write}}", **both)
     }
