@@ -113,12 +113,10 @@ class _Graph:
         self._uses = _grouped(topology.uses, lambda use: use[0])
         self._names: dict[str, list[int]] = {}
         for node in topology.nodes.values():
-            for name in {node.name, node.name.lower()}:
-                self._names.setdefault(name, []).append(node.oid)
+            self._names.setdefault(node.name, []).append(node.oid)
         self._functions_by_name: dict[str, list[int]] = {}
         for function in topology.functions.values():
-            for name in {function.name, function.name.lower()}:
-                self._functions_by_name.setdefault(name, []).append(function.oid)
+            self._functions_by_name.setdefault(function.name, []).append(function.oid)
         self._written = lru_cache(None)(self._find_written)
         self._own = lru_cache(None)(self._find_own)
         self._reach = lru_cache(None)(self._find_reach)
@@ -311,10 +309,8 @@ class _Graph:
             seen.add(one.oid)
             if one.text.dynamic:
                 found |= {(oid, verb): None for oid in sorted(self._ruled) for verb in VERBS}
-            if one.text.verbs:
-                mentioned = {oid for word in one.text.words for oid in self._names.get(word, ())}
-                verbs = [verb for verb in VERBS if verb in one.text.verbs]
-                found |= {(oid, verb): None for oid in sorted(mentioned) for verb in verbs}
+            for name, verb in sorted(one.text.targets, key=lambda target: (target[0], target[1].value)):
+                found |= {(oid, verb): None for oid in self._names.get(name, ())}
             for name in one.text.calls:
                 waiting += self._functions_by_name.get(name, ())
         return tuple(found)
