@@ -8,6 +8,7 @@ import resource
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from proxy.addresses import Address
 from proxy.admin.counters import Counters
@@ -20,6 +21,10 @@ from proxy.logs import configure, get_logger
 from proxy.reload import RuleBook, RuleWatcher
 from proxy.rules import RulesError, load_rules
 from proxy.server import AskSiblings, ProxyServer
+from proxy.session.capturing import Capturing
+
+if TYPE_CHECKING:
+    from proxy.mirroring import Mirroring
 
 log = get_logger(__name__)
 
@@ -81,6 +86,8 @@ class Instance:
         self._watcher: RuleWatcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.book = RuleBook()
+        self.mirroring: Mirroring | None = None
+        """Where a document store is given."""
 
     @property
     def server(self) -> ProxyServer:
@@ -108,12 +115,14 @@ class Instance:
                         load_rules, self.settings.rules, max_size=self.settings.max_rules_size
                     )
                 )
+            capturing = await self._start_mirroring()
             self._server = ProxyServer(
                 self.settings,
                 self.counters,
                 limit=self._limit,
                 sockets=self._sockets,
                 ask_siblings=self._ask_siblings,
+                capturing=capturing,
             )
             await self._server.start()
         except (RulesError, OSError) as error:
@@ -124,6 +133,25 @@ class Instance:
                 self.book, self.settings.rules, self.counters, max_size=self.settings.max_rules_size
             )
             self._run("rules", self._watcher.run)
+
+    async def _start_mirroring(self) -> Capturing | None:
+        """What writes are captured with; None without a store, and then nothing of it is loaded."""
+        if self.settings.store is None or self.settings.rules is None:
+            return None
+        from proxy.mirroring import Mirroring, MirroringError
+
+        try:
+            self.mirroring = Mirroring(
+                self.settings, self.counters, self.book, index=self.index, changed=self._capture_changed
+            )
+            await self.mirroring.start(self._run)
+        except MirroringError as error:
+            raise StartError(str(error)) from error
+        return self.mirroring.capturing
+
+    def _capture_changed(self) -> None:
+        if self._server is not None:
+            self._server.consider_capture()
 
     def _run(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Keeps a background task running: one that fails is logged, counted and started again."""
@@ -150,10 +178,15 @@ class Instance:
         if server.state == "running":
             log.info("draining", worker=self.index, connections=server.status()["connections"]["client"])
         await server.drain(immediate=immediate)
+        mirroring, self.mirroring = self.mirroring, None
+        if mirroring is not None and not immediate:
+            await mirroring.drain(self.settings.drain_timeout)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if mirroring is not None:
+            await mirroring.stop()
 
     def report(self) -> ProcessReport:
         """What this process is doing."""
@@ -166,4 +199,5 @@ class Instance:
             started_at=self.started_at,
             rules_source=None if self.settings.rules is None else str(self.settings.rules),
             loop_lag=(self.counters.loop_lag_seconds, self.counters.loop_lag_max),
+            mirror=None if self.mirroring is None else self.mirroring.report(),
         )

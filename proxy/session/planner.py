@@ -78,6 +78,8 @@ class Identity:
     roles_known: bool
     path: tuple[str, ...] | None
     """The schemas of its search_path; None where it is not known."""
+    utf8: bool = True
+    """Whether its text comes in UTF-8: images hold text as the session's client_encoding has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +338,8 @@ class _Planner:
             return Cause.UNRESOLVED, f"{relation.schema}.{relation.name} is not a table"
         if relation.has_rules:
             return Cause.RULE, f"{relation.schema}.{relation.name} has rewrite rules"
+        if not self.identity.utf8:
+            return Cause.UNRESOLVED, "client_encoding is not UTF8"
         if not self.identity.roles_known:
             return Cause.PRIVILEGE, "the session's role is not known"
         for role in sorted(self.identity.roles):

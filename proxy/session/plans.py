@@ -135,7 +135,17 @@ class Plans:
 class SessionPlans:
     """What one session's statements are planned with: its roles, its search_path, its encoding."""
 
-    __slots__ = ("_before", "_changed", "_identity", "_local", "_shelf", "codec", "database", "shared")
+    __slots__ = (
+        "_before",
+        "_changed",
+        "_identity",
+        "_local",
+        "_server_utf8",
+        "_shelf",
+        "codec",
+        "database",
+        "shared",
+    )
 
     def __init__(
         self, shared: Plans, database: str, user: str, options: str, parameters: Mapping[str, str]
@@ -143,13 +153,15 @@ class SessionPlans:
         """`options` are those of the StartupMessage; `parameters` what the server has reported at login."""
         self.shared = shared
         self.database = database
-        self.codec: str | None = CODECS.get(parameters.get("client_encoding", "UTF8"))
+        self._server_utf8 = parameters.get("server_encoding", "UTF8") == "UTF8"
+        encoding = parameters.get("client_encoding", "UTF8")
+        self.codec: str | None = CODECS.get(encoding)
         words = options.lower()
         ground = self.ground
         path: tuple[str, ...] | None = None
         if ground is not None and "search_path" not in words:
             path = ground.snapshot.search_paths.get(user)
-        self._identity = Identity(frozenset({user}), "role" not in words, path)
+        self._identity = Identity(frozenset({user}), "role" not in words, path, self._utf8(encoding))
         self._before = path
         """The search_path when the transaction began."""
         self._changed = False
@@ -255,8 +267,14 @@ class SessionPlans:
     def reported(self, name: bytes, value: bytes) -> None:
         """A ParameterStatus of the server."""
         if name == b"client_encoding":
-            self.codec = CODECS.get(value.decode("ascii", "replace"))
+            encoding = value.decode("ascii", "replace")
+            self.codec = CODECS.get(encoding)
             self._shelf = None
+            self._take(replace(self._identity, utf8=self._utf8(encoding)))
+
+    def _utf8(self, encoding: str) -> bool:
+        """With SQL_ASCII nothing is converted: text comes as the database has it."""
+        return encoding == "UTF8" or (encoding == "SQL_ASCII" and self._server_utf8)
 
     def set(self, statement: Statement) -> None:
         """A SET or RESET has succeeded."""

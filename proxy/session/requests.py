@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 from proxy.admin.counters import BYTES_FROM_CLIENT, OWN_SHARE, OWN_SHARE_SUM, Counters
 from proxy.mirror.effects import Cause, Rows, Unseen
@@ -43,10 +44,12 @@ from proxy.session.pinned import parameter_text
 from proxy.session.planner import ENDS, SPLITTABLE, KeyPins, Plan, Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.session.prepared import Portal, Prepared
-from proxy.sql.copydata import CopyKeys
 from proxy.sql.model import Kind, Literal
 from proxy.wire import messages, rewriting
 from proxy.wire.splitting import PIECE, Splitter
+
+if TYPE_CHECKING:
+    from proxy.sql.copydata import CopyKeys
 
 LARGEST_COLLECTED = 64 << 20
 """Bytes of a client's message up to which it is collected; a longer one is handed on in pieces, without a look."""
@@ -650,6 +653,8 @@ class CapturingRelay(Replies):
         copy = step.copy
         if copy is None:
             return
+        from proxy.sql.copydata import CopyKeys
+
         self._copy_step = step
         self._copy_keys = CopyKeys(
             copy.layout, copy.positions, max_rows=self.shared.max_copy_keys, encoding=self.plans.codec

@@ -1,0 +1,404 @@
+"""The mirror of one process put together: catalogues, tables, mirror, gaps, heartbeat, and what sessions are given.
+
+Nothing of it is loaded where no document store is given. Whatever changes what must be captured - rules, a
+catalogue, what the proxy has been given - makes a new TableBook, and with it a new ground for every plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+
+from proxy import __version__
+from proxy.admin.counters import Counters
+from proxy.admin.mirror import CatalogueReport, MirrorReport, compose
+from proxy.catalog.book import CatalogueBook, ruled_tables
+from proxy.catalog.changes import changes
+from proxy.catalog.limits import CatalogueLimits
+from proxy.catalog.model import Snapshot
+from proxy.catalog.source import SourceDatabase
+from proxy.config import Settings
+from proxy.fleet.beats import TableFact
+from proxy.fleet.heartbeat import Facts, Heartbeat, HeartbeatLimits
+from proxy.logs import get_logger
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.mirror.gap import GapLimits, table_name
+from proxy.mirror.gapfile import GapFile
+from proxy.mirror.gaps import GapKeeper
+from proxy.mirror.mirror import Mirror
+from proxy.mirror.port import MirrorLimits
+from proxy.mirror.rereads import Rereader
+from proxy.mirror.spool_file import SpoolFailed
+from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
+from proxy.mirror.unclean import Lifetime, read_boot_id
+from proxy.phases import Phase
+from proxy.reload import RuleBook
+from proxy.rulefiles.ruleset import RuleSet
+from proxy.rulefiles.types import AckMode, Durability
+from proxy.session.capturing import Capturing
+from proxy.session.planner import Ground, MirroredAs
+from proxy.session.plans import Plans
+from proxy.stores.mongo import open_store
+
+log = get_logger(__name__)
+
+Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
+"""Keeps a background task running: its name, and what makes one."""
+
+MAX_COPY_KEYS = 100_000
+"""Keys taken from the data of one COPY; a larger one is a gap of the whole table."""
+
+
+class MirroringError(Exception):
+    """Mirroring cannot begin; the text says why and what to do."""
+
+
+class Mirroring:
+    """Belongs to one event loop and one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        book: RuleBook,
+        *,
+        index: int = 0,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`index` of the worker; `changed` is called when other connections may have to be captured than before."""
+        self._settings = settings
+        self._book = book
+        self._changed = changed
+        self._index = index
+        if settings.store is None:
+            raise MirroringError("no `store` is given")
+        self.store = open_store(
+            settings.store.get_secret_value(),
+            timeout=settings.store_timeout,
+            tombstone_ttl=timedelta(seconds=settings.tombstone_ttl),
+        )
+        self._catalogue = CatalogueBook(
+            "" if settings.control_dsn is None else settings.control_dsn.get_secret_value(),
+            lambda database: ruled_tables(self._book.current, database),
+            CatalogueLimits(
+                interval=settings.catalogue_interval,
+                backoff_max=settings.retry_backoff_max,
+                connect_timeout=settings.connect_timeout,
+            ),
+        )
+        self._tables = TableBook(RuleSet(), {}, self._surroundings())
+        self._grounds: dict[str, Ground | None] = {}
+        self._generation = 0
+        self._started = False
+        self._gap_file = self._open_gap_file(settings.spool)
+        self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
+        self.gaps = GapKeeper(
+            self.store,
+            self._gap_file,
+            GapLimits(
+                max_reread_rows=settings.max_reread_rows,
+                max_reread_gaps=settings.max_reread_gaps,
+                retry_backoff_max=settings.retry_backoff_max,
+            ),
+            proxy=self._lifetime.proxy,
+        )
+        self.mirror = Mirror(
+            self.store,
+            lambda: self._tables,
+            self._catalogue,
+            self.gaps,
+            MirrorLimits(
+                spool_size=settings.spool_size // settings.workers,
+                spool_fsync=settings.spool_fsync,
+                mirror_memory=settings.mirror_memory,
+                transaction_memory=settings.transaction_memory,
+                mirror_lanes=settings.mirror_lanes,
+                mirror_batch=settings.mirror_batch,
+                mirror_linger=settings.mirror_linger,
+                store_timeout=settings.store_timeout,
+                retry_backoff_max=settings.retry_backoff_max,
+            ),
+            spool=settings.spool,
+        )
+        self._heartbeat = Heartbeat(
+            self.store,
+            _Positions(self._catalogue, self.mirror),
+            self.gaps,
+            self._lifetime,
+            self._facts,
+            [self.mirror],
+            HeartbeatLimits(
+                heartbeat_interval=settings.heartbeat_interval,
+                proxy_lost_after=settings.proxy_lost_after,
+                retry_backoff_max=settings.retry_backoff_max,
+            ),
+        )
+        self._rereader = Rereader(
+            self.store,
+            self.gaps,
+            _Tables(self),
+            self._heartbeat.wait_passed,
+            GapLimits(
+                max_reread_rows=settings.max_reread_rows,
+                max_reread_gaps=settings.max_reread_gaps,
+                retry_backoff_max=settings.retry_backoff_max,
+            ),
+            proxy=self._lifetime.proxy,
+        )
+        self._heartbeat.add_holder(self._rereader)
+        self.plans = Plans(
+            self._grounds.get,
+            cache_size=settings.statement_cache,
+            max_statement=settings.max_statement,
+            max_copy_keys=min(MAX_COPY_KEYS, settings.max_reread_rows),
+            defined=self._catalogue.refresh_soon,
+        )
+        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
+        self._unsubscribe = [
+            book.subscribe(self._rules_changed),
+            self._catalogue.subscribe(self._catalogue_changed),
+        ]
+        counters.mirror = self.report
+
+    def _open_gap_file(self, spool: Path | None) -> GapFile | None:
+        if spool is None:
+            return None
+        try:
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return GapFile(spool / f"gaps-{self._index}.sqlite", fsync=self._settings.spool_fsync)
+        except (OSError, sqlite3.Error) as error:
+            raise MirroringError(f"the spool directory {spool} cannot be used: {error}") from error
+
+    # Beginning and end.
+
+    async def start(self, run: Run) -> None:
+        """Takes up what an earlier process has left, then lets sessions be captured. Raises MirroringError."""
+        try:
+            self._lifetime.begin(self.gaps)
+            await self.mirror.start()
+        except (SpoolFailed, sqlite3.Error) as error:
+            raise MirroringError(f"the spool {self._settings.spool} cannot be used: {error}") from error
+        await asyncio.gather(*(self._prepare(database) for database in self._known_databases()))
+        self._rebuild()
+        await self._heartbeat.start()
+        self._started = True
+        run("gaps", self.gaps.run)
+        run("rereads", self._rereader.run)
+        run("heartbeat", self._heartbeat.run)
+
+    def _known_databases(self) -> set[str]:
+        """Those the rules name, and that of the control connection."""
+        rules = self._book.current
+        found = {name.database for name in rules.tables if name.database is not None}
+        return {database for database in found if self._concerns(database)}
+
+    async def drain(self, timeout: float) -> None:
+        """Waits until the store has what was committed; what it has not taken by then stays in the spool."""
+        if not await self.mirror.drain(timeout):
+            log.warning("mirror_not_drained", transactions=self.mirror.depth, seconds=timeout)
+
+    async def stop(self) -> None:
+        """Ends everything; no session is left by now."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        await self._heartbeat.stop()
+        await self.mirror.stop()
+        await self._catalogue.stop()
+        await self.store.close()
+        if self._gap_file is not None:
+            self._gap_file.close()
+
+    # What must be captured.
+
+    def _concerns(self, database: str) -> bool:
+        """Whether a rule asks for a table of the database to be mirrored, and that could be done."""
+        return self._settings.control_dsn is not None and bool(ruled_tables(self._book.current, database))
+
+    async def _prepare(self, database: str) -> None:
+        """Knows the database's catalogue, or that it cannot be had in time."""
+        if database in self._grounds or not self._concerns(database):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.connect_timeout):
+                await self._catalogue.ensure(database)
+        if self._catalogue.current(database) is None:
+            self._blind(database)
+        if database not in self._grounds:
+            self._rebuild()
+
+    def _blind(self, database: str) -> None:
+        """Sessions go on without their tables being known: what they write is not captured."""
+        for table in ruled_tables(self._book.current, database):
+            unseen = Unseen(Cause.UNRESOLVED, table, None, "the catalogue could not be read")
+            self.gaps.record(database, unseen, 0)
+
+    def _rules_changed(self, old: RuleSet, new: RuleSet) -> None:
+        self._rebuild()
+        self._catalogue.rules_changed()
+
+    def _catalogue_changed(self, database: str, old: Snapshot | None, new: Snapshot) -> None:
+        if old is not None:
+            for table in tuple(self._tables.mirrored(database)):
+                for change in changes(old, new, table.relation.id, table.mapping):
+                    self.gaps.record(
+                        database,
+                        Unseen(Cause.DDL, table.relation.id, None, change),
+                        self.mirror.latest(database),
+                    )
+        self._rebuild()
+
+    def _surroundings(self) -> Surroundings:
+        settings = self._settings
+        return Surroundings(
+            store=settings.store is not None,
+            spool=settings.spool is not None,
+            control_dsn=settings.control_dsn is not None,
+            catalogue_errors={
+                database: error
+                for database in self._catalogue.databases
+                if (error := self._catalogue.error(database)) is not None
+                and self._catalogue.current(database) is None
+            },
+        )
+
+    def _rebuild(self) -> None:
+        snapshots = {
+            database: snapshot
+            for database in self._catalogue.databases
+            if (snapshot := self._catalogue.current(database)) is not None
+        }
+        before = self._tables
+        self._tables = TableBook(self._book.current, snapshots, self._surroundings())
+        self._generation += 1
+        if self._started:
+            self._heartbeat.tables_changed()
+        self._grounds.clear()
+        for database, snapshot in snapshots.items():
+            self._grounds[database] = self._ground(database, snapshot)
+        for name, table in self._tables.ruled.items():
+            known = before.ruled.get(name)
+            if known is None or known.holding != table.holding:
+                say = log.warning if table.holding.held else log.info
+                say(
+                    "table_mirrored" if table.mirrored is not None else "table_not_mirrored",
+                    table=str(name),
+                    requested=str(table.holding.requested),
+                    effective=str(table.holding.effective),
+                    reasons=table.holding.reasons,
+                )
+        self._changed()
+
+    def _ground(self, database: str, snapshot: Snapshot) -> Ground | None:
+        tables: dict[int, MirroredAs] = {}
+        for table in self._tables.mirrored(database):
+            seen = _mirrored_as(table)
+            tables[table.relation.oid] = seen
+            if table.relation.kind == "p":
+                tables.update(dict.fromkeys(table.relation.children, seen))
+        return Ground(snapshot, tables, self._generation) if tables else None
+
+    # What others ask.
+
+    @property
+    def tables(self) -> TableBook:
+        return self._tables
+
+    @property
+    def catalogue(self) -> CatalogueBook:
+        return self._catalogue
+
+    def _facts(self) -> Facts:
+        return Facts(
+            version=__version__,
+            rules=self._book.current.digest,
+            tables=tuple(
+                TableFact(
+                    table.database,
+                    table.relation.id,
+                    str(self._phase(table)),
+                    "fast" if table.rule.durability is Durability.FAST else "strict",
+                )
+                for table in self._tables.mirrored()
+            ),
+            databases=self._catalogue.databases,
+            queued=self.mirror.depth,
+        )
+
+    def _phase(self, table: MirroredTable) -> Phase:
+        holding = self._tables.holding(table.database, table.relation.schema, table.relation.name)
+        return Phase.DUAL_WRITE if holding is None else holding.effective
+
+    def report(self) -> MirrorReport:
+        """What this process tells of its mirroring."""
+        return compose(
+            self.mirror.meters.snapshot(),
+            gaps=self.gaps.counts(),
+            holdings={
+                (name.database or "", table_name(TableId(name.schema, name.name))): ruled.holding
+                for name, ruled in self._tables.ruled.items()
+            },
+            catalogues=[self._catalogue_report(database) for database in self._catalogue.databases],
+            cache=(self.plans.hits, self.plans.misses),
+        )
+
+    def _catalogue_report(self, database: str) -> CatalogueReport:
+        state = self._catalogue.state(database)
+        error = self._catalogue.error(database)
+        generation = 0 if state is None else state.generation
+        if error is None:
+            return CatalogueReport(
+                database=database, state="ok" if generation else "unknown", generation=generation
+            )
+        return CatalogueReport(database=database, state="away", error=error, generation=generation)
+
+
+def _mirrored_as(table: MirroredTable) -> MirroredAs:
+    ack = table.rule.ack
+    phase = max(table.rule.effective, Phase.DUAL_WRITE)
+    return MirroredAs(
+        table.relation.id,
+        table.relation,
+        frozenset(table.mapping.key_columns),
+        table.mapping.needs_text,
+        table.rule.durability is Durability.STRICT,
+        ack.timeout if ack.effective(phase) is AckMode.SYNC else None,
+    )
+
+
+class _Positions:
+    """Positions of the source for the heartbeat; the mirror learns them too."""
+
+    def __init__(self, catalogue: CatalogueBook, mirror: Mirror) -> None:
+        self._catalogue = catalogue
+        self._mirror = mirror
+
+    async def position(self, database: str) -> int:
+        version = await self._catalogue.source(database).insert_position()
+        self._mirror.noted(database, version)
+        return version
+
+
+class _Tables:
+    """What the rereader asks."""
+
+    def __init__(self, mirroring: Mirroring) -> None:
+        self._mirroring = mirroring
+
+    def table(self, database: str, table: TableId) -> MirroredTable | None:
+        return self._mirroring.tables.named(database, table.schema, table.name)
+
+    def ruled(self, database: str, table: TableId) -> bool:
+        return table in ruled_tables(self._mirroring.tables.rules, database)
+
+    def snapshot(self, database: str) -> Snapshot | None:
+        return self._mirroring.catalogue.current(database)
+
+    def source(self, database: str) -> SourceDatabase:
+        return self._mirroring.catalogue.source(database)
+
+    def refresh_soon(self, database: str) -> None:
+        self._mirroring.catalogue.refresh_soon(database)
