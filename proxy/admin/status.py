@@ -278,19 +278,23 @@ def combine(reports: Sequence[ProcessReport], *, workers: int, worker_restarts: 
         worker_restarts=worker_restarts,
         connections=_sum([process.connections for process in processes]),
         rules=rules,
-        tables=oldest.tables if merged is None else mirrored(oldest.tables, merged.tables),
+        tables=mirrored(oldest.tables, None if merged is None else merged.tables),
         mirror=None if merged is None else overview(merged),
         processes=processes,
     )
 
 
-def mirrored(rules: Sequence[TableStatus], found: Sequence[TableReport]) -> list[TableStatus]:
+NOT_MIRRORING = "mirroring needs a `store` and a `control_dsn`"
+NOT_MET = "no client has connected to a database with this table yet"
+
+
+def mirrored(rules: Sequence[TableStatus], found: Sequence[TableReport] | None) -> list[TableStatus]:
     """The tables of the rules with what is mirrored of them: one row a database where a rule holds for several.
 
-    A table that no rule names any more is left out.
+    A table that no rule names any more is left out. `found` is None where no process mirrors.
     """
     by_name: dict[str, list[TableReport]] = {}
-    for table in found:
+    for table in found or ():
         by_name.setdefault(table.table, []).append(table)
     own = {(rule.table, rule.database) for rule in rules}
     rows: list[TableStatus] = []
@@ -301,8 +305,17 @@ def mirrored(rules: Sequence[TableStatus], found: Sequence[TableReport]) -> list
             if (table.database == rule.database)
             or (rule.database is None and (table.table, table.database) not in own)
         ]
-        rows += [_with_mirror(rule, table) for table in here] or [rule]
+        rows += [_with_mirror(rule, table) for table in here]
+        if not here:
+            rows.append(_without_mirror(rule, NOT_MIRRORING if found is None else NOT_MET))
     return rows
+
+
+def _without_mirror(rule: TableStatus, reason: str) -> TableStatus:
+    """The rules alone would have it mirrored; it is not, as nothing is known of it."""
+    if rule.effective is Phase.PASSTHROUGH:
+        return rule
+    return rule.model_copy(update={"effective": Phase.PASSTHROUGH, "reasons": [reason]})
 
 
 def _with_mirror(rule: TableStatus, table: TableReport) -> TableStatus:

@@ -10,7 +10,15 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from proxy.admin.mirror import MirrorReport, TableHolding, TableReport
-from proxy.admin.status import Status, combine, json_schema, readiness
+from proxy.admin.status import (
+    NOT_MET,
+    NOT_MIRRORING,
+    Status,
+    combine,
+    describe_table,
+    json_schema,
+    readiness,
+)
 from proxy.phases import LAST_BUILT, Phase
 from proxy.rules import Problem, RulesError, RuleSet, load_rules
 from tests.admin.sources import STARTED, book, process
@@ -153,6 +161,18 @@ def test_a_table_that_is_held_and_has_nothing_mirrored_shows_why(rules: RuleSet)
     status = combine([process(book(rules), mirror=mirror(orders(holding=held, captured=0)))], workers=1)
     table = next(table for table in status.tables if table.table == "public.orders")
     assert (table.effective, table.reasons, table.mirror) == (Phase.PASSTHROUGH, ["no store"], None)
+
+
+@pytest.mark.parametrize(("report", "reason"), [(None, NOT_MIRRORING), (mirror(), NOT_MET)])
+def test_what_rules_ask_for_and_nobody_mirrors_is_held(
+    rules: RuleSet, report: MirrorReport | None, reason: str
+) -> None:
+    asked = describe_table(next(iter(rules.tables.values()))).model_copy(
+        update={"requested": Phase.DUAL_WRITE, "effective": Phase.DUAL_WRITE, "reasons": []}
+    )
+    made = process(book(rules), mirror=report).model_copy(update={"tables": [asked]})
+    (table,) = combine([made], workers=1).tables
+    assert (table.effective, table.reasons) == (Phase.PASSTHROUGH, [reason])
 
 
 def test_a_holding_of_other_rules_is_not_shown(rules: RuleSet) -> None:
