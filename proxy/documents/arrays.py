@@ -122,7 +122,8 @@ def _read(text: str, delimiter: str) -> tuple[Shape, list[str | None]]:
                 size.append(0)
             counts.append(0)
         elif token == "}":
-            size[len(counts) - 1] = counts.pop()
+            count = counts.pop()
+            size[len(counts)] = count
             if counts:
                 counts[-1] += 1
         else:

@@ -9,7 +9,7 @@ from proxy.catalog.model import Attribute, Relation, TypeInfo
 from proxy.documents.codec import Codec
 from proxy.documents.strings import UnknownEncoding, python_encoding
 from proxy.documents.table_mapping import Column, Problem, TableMapping
-from proxy.documents.types import NoCodec, codec_of
+from proxy.documents.types import SESSION_DEPENDENT, NoCodec, codec_of
 from proxy.names import quote_identifier
 from proxy.rulefiles.ruleset import TableRule
 from proxy.rulefiles.types import RESERVED_FIELDS
@@ -126,6 +126,13 @@ class _Builder:
                     )
 
     def codec(self, attribute: Attribute, encoding: str, *, keyed: bool, silent: bool) -> Codec | None:
+        info = self.types.get(attribute.type_oid)
+        if info is not None and not info.sendable:
+            self.refuse(
+                attribute.name,
+                "its type has no binary output function, so rows of the table cannot be captured; change its type",
+            )
+            return None
         try:
             codec = codec_of(attribute.type_oid, attribute.typmod, self.types, encoding)
         except NoCodec as error:
@@ -133,10 +140,18 @@ class _Builder:
                 self.refuse(attribute.name, f"{error}; exclude the column, or change its type")
             return None
         if keyed and (codec.key is None or not codec.binary):
-            info = self.types.get(attribute.type_oid)
             shown = f"type {info.name}" if info else "its type"
             self.refuse(
                 attribute.name, f"values of {shown} cannot identify a document; choose another unique `key`"
+            )
+        if not silent and (setting := SESSION_DEPENDENT.get(attribute.type_oid)):
+            self.warnings.append(
+                Problem(
+                    self.table,
+                    attribute.name,
+                    f"the text of its values depends on {setting} of the session that writes them, "
+                    "and so does the document",
+                )
             )
         return codec
 

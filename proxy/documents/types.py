@@ -78,6 +78,14 @@ EXTENSIONS: Mapping[str, Callable[[str], Codec]] = MappingProxyType(
 )
 """By name: types of extensions with a binary form as simple; all others come as text from the server."""
 
+SESSION_DEPENDENT: Mapping[int, str] = MappingProxyType(
+    {
+        790: "lc_monetary",
+        **dict.fromkeys((24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191), "search_path"),
+    }
+)
+"""By oid: types whose text only the server can write, and the setting of its session that the text depends on."""
+
 BPCHAR = 1042
 TIMESTAMP = 1114
 TIMESTAMPTZ = 1184
@@ -129,7 +137,9 @@ def _made(info: TypeInfo, typmod: int, types: Mapping[int, TypeInfo], encoding: 
     if info.kind == "r" and info.element:
         return range_of(_inner(info.element, types, encoding))
     if info.kind == "m" and info.element:
-        return multirange_of(_inner(info.element, types, encoding))
+        one = types.get(info.element)
+        subtype = one.element if one is not None and one.kind == "r" else info.element
+        return multirange_of(_inner(subtype, types, encoding))
     known = EXTENSIONS.get(info.name)
     if known is not None and info.sendable:
         return known(encoding)
