@@ -315,7 +315,7 @@ def _without_mirror(rule: TableStatus, reason: str) -> TableStatus:
     """The rules alone would have it mirrored; it is not, as nothing is known of it."""
     if rule.effective is Phase.PASSTHROUGH:
         return rule
-    return rule.model_copy(update={"effective": Phase.PASSTHROUGH, "reasons": [reason]})
+    return rule.model_copy(update={"effective": Phase.PASSTHROUGH, "reasons": [*rule.reasons, reason]})
 
 
 def _with_mirror(rule: TableStatus, table: TableReport) -> TableStatus:
