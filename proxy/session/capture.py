@@ -516,6 +516,8 @@ class Replies:
         ack, self._ack = self._ack, None
         self._strict = False
         if tx is not None:
+            if self._intent is not None and not tx.empty:
+                self.mirror.secure(tx, _nobody_waits)  # before the intent goes
             if tx.empty:
                 self.mirror.aborted(tx)
             elif ack is None:
@@ -660,3 +662,7 @@ class Replies:
 
     def _learned(self, statements: list[tuple[bytes, bytes, bytes]]) -> None:
         raise NotImplementedError
+
+
+def _nobody_waits() -> None:
+    """For what is made durable in the order of the calls, whoever hears of it."""

@@ -1,0 +1,192 @@
+"""The extended protocol: prepared statements, portals, and the Sync that may commit."""
+
+from __future__ import annotations
+
+from proxy.session.expected import (
+    HIDDEN_CLOSE,
+    HIDDEN_PARSE,
+    PLAIN_BIND,
+    PLAIN_CLOSE,
+    PLAIN_DESCRIBE_PORTAL,
+    PLAIN_DESCRIBE_STATEMENT,
+    PLAIN_EXECUTE,
+    PLAIN_SYNC,
+    Expected,
+    Owed,
+)
+from proxy.session.pinned import parameter_text
+from proxy.session.planner import ENDS, Step
+from proxy.session.prepared import Portal, Prepared
+from proxy.session.queries import OWN, SimpleQueries
+from proxy.sql.model import Kind, Literal
+from proxy.wire import rewriting
+
+
+class ExtendedQueries(SimpleQueries):
+    """Parse, Bind, Describe, Execute, Close and Sync messages."""
+
+    __slots__ = ("_twins",)
+
+    _twins: int
+    """Spliced copies made so far."""
+
+    def _parse(self, message: bytes) -> bool:
+        name, text, rest = rewriting.split_parse(message)
+        plan = self.plans.plan(text)
+        previous = self.statements.get(name)
+        prepared = Prepared(text, rest, plan, self.plans.generation, spliced=False)
+        if plan is not None and len(plan.steps) == 1 and plan.spliced:
+            message = rewriting.parse(name, self.plans.encode(plan.whole()), rest)
+            prepared.spliced = plan.steps[0].kind is Kind.WRITE
+        prepared.origin = prepared.step if prepared.spliced else None
+        self.statements[name] = prepared
+        self._expected.append(Expected(Owed.PARSE, statement=name, previous=previous))
+        self._out.append(message)
+        self._unsynced = True
+        return True
+
+    def _bind(self, message: bytes) -> bool:
+        portal, name = rewriting.bind_names(message)
+        self._unsynced = True
+        if portal in self.portals:
+            self._fetch_rest(portal)
+        prepared = self.statements.get(name)
+        if prepared is not None:
+            self._refresh(prepared)
+        if prepared is None or (prepared.plan is None and not prepared.spliced):
+            self.portals.pop(portal, None)
+            self._out.append(message)
+            self._expected.append(PLAIN_BIND)
+            return True
+        step = prepared.step
+        if step is not None:
+            step = self._resolved(step)
+        bound = Portal(step, prepared.origin)
+        if prepared.origin is not None:
+            if prepared.origin.returning:
+                message = rewriting.bind_with(message, extra_binary=True)
+        elif step is not None and step.captured:
+            bound.shown = step
+            if step.kind is Kind.WRITE:
+                message = self._bind_twin(prepared, step, message)
+            elif step.returning:
+                message = rewriting.bind_with(message, extra_binary=True)
+        if step is not None and step.pins:
+            parameters = rewriting.bind_parameters(message)
+            bound.pinned = tuple(
+                tuple(
+                    value.text
+                    if isinstance(value, Literal)
+                    else parameter_text(parameters, value.number, prepared.rest)
+                    for value in pins.values
+                )
+                for pins in step.pins
+            )
+        self.portals[portal] = bound
+        self._out.append(message)
+        self._expected.append(PLAIN_BIND)
+        return True
+
+    def _bind_twin(self, prepared: Prepared, step: Step, message: bytes) -> bytes:
+        """Binds a spliced copy of a statement that was prepared when its table was not mirrored."""
+        if not prepared.twin and prepared.plan is not None:
+            self._twins += 1
+            prepared.twin = OWN + b"_%d" % self._twins
+            text = self.plans.encode(prepared.plan.whole())
+            self._out.append(rewriting.parse(prepared.twin, text, prepared.rest))
+            self._expected.append(HIDDEN_PARSE)
+        return rewriting.bind_with(message, statement=prepared.twin, extra_binary=step.returning)
+
+    def _describe(self, message: bytes) -> bool:
+        kind, name = rewriting.target(message)
+        self._unsynced = True
+        self._out.append(message)
+        if kind == b"S":
+            prepared = self.statements.get(name)
+            if prepared is None or prepared.origin is None:
+                self._expected.append(PLAIN_DESCRIBE_STATEMENT)
+            else:
+                self._expected.append(Expected(Owed.DESCRIBE_STATEMENT, steps=(prepared.origin,)))
+            return True
+        bound = self.portals.get(name)
+        if bound is None or bound.shown is None:
+            self._expected.append(PLAIN_DESCRIBE_PORTAL)
+        else:
+            self._expected.append(Expected(Owed.DESCRIBE_PORTAL, steps=(bound.shown,)))
+        return True
+
+    def _execute(self, message: bytes) -> bool:
+        portal, limit = rewriting.split_execute(message)
+        bound = self.portals.get(portal)
+        step = bound.step if bound is not None else None
+        if bound is None or (step is None and bound.shown is None):
+            self._out.append(message)
+            self._expected.append(PLAIN_EXECUTE)
+            self._unsynced = True
+            return True
+        shown = bound.shown
+        if step is not None:
+            if step.writes:
+                if self._sealed and self._settle():
+                    return False
+                self._cleared = False
+                self._writing(step)
+                for pins, values in zip(step.pins, bound.pinned, strict=False):
+                    self._pinned(pins, list(values))
+                if step.copy is not None:
+                    self._begin_copy(step)
+            if step.kind in ENDS and self.transaction is not None:
+                if self._hold():
+                    return False
+                self._sealed = True
+            if step.kind in ENDS:
+                self.block = False
+        if shown is not None and limit > 0:
+            if shown.returning:
+                bound.unfetched = True
+            else:
+                message = rewriting.execute(portal)
+        self._out.append(message)
+        self._unsynced = True
+        run = shown or step
+        self._expected.append(Expected(Owed.EXECUTE, steps=(run,) if run is not None else ()))
+        if step is not None and step.truncates:
+            self._ask_position(step)
+        return True
+
+    def _close(self, message: bytes) -> bool:
+        kind, name = rewriting.target(message)
+        self._unsynced = True
+        if kind == b"P":
+            self._fetch_rest(name)
+            self.portals.pop(name, None)
+            self._out.append(message)
+            self._expected.append(PLAIN_CLOSE)
+            return True
+        previous = self.statements.pop(name, None)
+        self._out.append(message)
+        self._expected.append(
+            PLAIN_CLOSE if previous is None else Expected(Owed.CLOSE, statement=name, previous=previous)
+        )
+        if previous is not None and previous.twin:
+            self._out.append(rewriting.close(b"S", previous.twin))
+            self._expected.append(HIDDEN_CLOSE)
+            previous.twin = b""
+        return True
+
+    def _sync(self, message: bytes) -> bool:
+        if self.copying and not self._skipping:
+            self._out.append(message)
+            return True
+        if not self._skipping and not self.block:
+            self._fetch_all_rest()
+            if self.transaction is not None:
+                if self._strict and self._hold():
+                    return False
+                self._sealed = True
+        self._cleared = False
+        self._skipping = False
+        self._out.append(message)
+        self._expected.append(PLAIN_SYNC)
+        self._unsynced = False
+        return True
