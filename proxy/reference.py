@@ -91,8 +91,8 @@ def metrics() -> str:
         "It has one observation for each chunk of bytes that was handed on, not one for each statement. Those of "
         f"`causeway_mirror_store_write_seconds` are powers of four from {2 ** LATENCY_BOUNDS[0] / 1e6:.2g} ms to "
         f"{2 ** LATENCY_BOUNDS[-1] / 1e9:.2g} s.",
-        "The metrics of a mirrored table appear once a client has connected to its database and the table "
-        "is mirrored, or held back from it. `database` and `table` are PostgreSQL's names.",
+        "The metrics of a mirrored table appear once its database's catalogue has been read. `database` "
+        "and `table` are PostgreSQL's names.",
         "The configured limits are shown as `causeway_limit{limit=...}` under their names in "
         "[configuration.md](configuration.md), and every time one is met it is counted in "
         "`causeway_limits_reached_total{limit=...}`.",

@@ -250,6 +250,12 @@ class MirrorStatus(MirrorCounts):
 NOTHING_MIRRORED = MirrorStatus()
 
 
+def is_mirrored(table: TableReport) -> bool:
+    """Whether the table is mirrored, or was and has something to tell still."""
+    held = table.holding is not None and table.holding.effective is Phase.PASSTHROUGH
+    return not held or describe(table) != NOTHING_MIRRORED
+
+
 def describe(table: TableReport) -> MirrorStatus:
     return MirrorStatus(
         **{name: getattr(table, name) for name in MirrorCounts.model_fields},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from proxy.admin.metric import Histogram, MetricRow, Sample, Source, cumulative
-from proxy.admin.mirror import MirrorReport, TableReport
+from proxy.admin.mirror import MirrorReport, TableReport, is_mirrored
 
 LATENCY_BOUNDS = range(18, 37, 2)
 """Bounds of the store write histogram, as powers of two of nanoseconds: 0.26 ms to 69 s."""
@@ -22,7 +22,7 @@ def _tables(value: Callable[[TableReport], float]) -> Callable[[Source], Iterato
 
 
 def _mirrored(source: Source) -> list[TableReport]:
-    return [] if source.mirror is None else source.mirror.tables
+    return [] if source.mirror is None else [table for table in source.mirror.tables if is_mirrored(table)]
 
 
 def _overall(value: Callable[[MirrorReport], float]) -> Callable[[Source], Iterator[Sample]]:

@@ -14,13 +14,13 @@ from typing import Any, Literal
 from proxy import __version__
 from proxy.admin import mirror as mirroring
 from proxy.admin.mirror import (
-    NOTHING_MIRRORED,
     MirrorOverview,
     MirrorReport,
     MirrorStatus,
     Model,
     TableReport,
     describe,
+    is_mirrored,
     overview,
 )
 from proxy.admin.process import Usage
@@ -323,9 +323,8 @@ def _with_mirror(rule: TableStatus, table: TableReport) -> TableStatus:
     values: dict[str, Any] = {"database": table.database}
     if table.holding is not None and table.holding.requested is rule.requested:
         values |= {name: getattr(table.holding, name) for name in ("effective", "reasons", "overridden")}
-    shown = describe(table)
-    if values.get("effective", rule.effective) > Phase.PASSTHROUGH or shown != NOTHING_MIRRORED:
-        values["mirror"] = shown
+    if is_mirrored(table):
+        values["mirror"] = describe(table)
     return rule.model_copy(update=values)
 
 

@@ -7,9 +7,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.admin.counters import Counters
 from proxy.admin.exposition import expose
 from proxy.admin.metric import Source
-from proxy.admin.mirror import CatalogueReport, MirrorReport, TableReport
+from proxy.admin.mirror import CatalogueReport, MirrorReport, TableHolding, TableReport
 from proxy.admin.mirror_metrics import MIRROR_METRICS
 from proxy.admin.status import combine
+from proxy.phases import Phase
 from tests.admin.sources import process
 
 ORDERS = ("shop", "public.orders")
@@ -52,6 +53,14 @@ def test_every_number_of_a_report_is_exposed() -> None:
     found = scrape(MirrorReport.model_validate({"tables": [row], **marked(MirrorReport)}))
     shown = {value for samples in found.values() for value in samples.values()}
     assert {name for name, number in numbers.items() if number not in shown} == set()
+
+
+def test_a_table_that_is_held_and_has_nothing_to_tell_is_left_out() -> None:
+    held = TableHolding(requested=Phase.DUAL_WRITE, effective=Phase.PASSTHROUGH, reasons=["no key"])
+    table = TableReport(database="shop", table="public.orders", holding=held)
+    assert "causeway_mirror_queued" not in scrape(MirrorReport(tables=[table]))
+    left = table.model_copy(update={"gaps": {"ddl": 1}})
+    assert scrape(MirrorReport(tables=[left]))["causeway_mirror_gaps_open"] == {("ddl", *ORDERS): 1}
 
 
 def test_gaps_are_counted_by_cause() -> None:
