@@ -182,6 +182,8 @@ class SourceDatabase:
                 yield connection  # type: ignore[misc]  # the stub's proxy is a Connection in all but name
         except TimeoutError:
             raise SourceUnavailable(self.database, "no answer in time") from None
+        except ValueError as error:  # asyncpg's, on a DSN it cannot read
+            raise SourceRefused(self.database, str(error), "-----") from error
         except (OSError, asyncpg.InterfaceError) as error:
             raise SourceUnavailable(self.database, str(error) or type(error).__name__) from error
         except asyncpg.PostgresError as error:
@@ -189,8 +191,6 @@ class SourceDatabase:
             if code[:2] in ("08", "53", "57", "58") or code == "25006":
                 raise SourceUnavailable(self.database, f"{reason} (SQLSTATE {code})") from error
             raise SourceRefused(self.database, reason, code) from error
-        except ValueError as error:  # asyncpg on a DSN it cannot read
-            raise SourceRefused(self.database, str(error), "-----") from error
 
     async def _opened(self) -> Pool[Record]:
         import asyncpg
@@ -257,12 +257,13 @@ def rows_query(
 ) -> tuple[str, list[Any]]:
     """The query of `SourceDatabase.rows` and its arguments."""
     by_name = {attribute.name: attribute for attribute in relation.attributes}
-    casts = [_type_sql(types[by_name[column].type_oid]) for column in columns]
+    infos = [types[by_name[column].type_oid] for column in columns]
+    casts = [_type_sql(info) for info in infos]
     names = [f"t.{_quoted(column)}" for column in columns]
     whole = [value for value in values if None not in value]
     arguments: list[Any] = [list(each) for each in zip(*whole, strict=True)]
     conditions: list[str] = []
-    if whole and len(columns) == 1:
+    if whole and len(columns) == 1 and infos[0].category != "A":  # there are no arrays of arrays
         conditions.append(f"{names[0]} = ANY (CAST($1::pg_catalog.text[] AS {casts[0]}[]))")
     elif whole:
         parameters = ", ".join(f"${n}::pg_catalog.text[]" for n in range(1, len(columns) + 1))
