@@ -1,26 +1,35 @@
-"""Databases with the histories' tables, on the PostgreSQL versions at hand."""
+"""Databases with the histories' tables, on the PostgreSQL versions at hand, proxies in front and a store behind."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from devstack.document_store import DocumentStore
 from devstack.postgres import PostgresServer, start_postgres
-from tests.mirroring.rig import prepare
+from tests.mirroring.rig import Rig, prepare
+from tests.mirroring.zygote import Zygote
 
 SCALE = float(os.environ.get("CAUSEWAY_MIRROR_SCALE", "1"))
-"""How much longer, or shorter, than by default the histories are: 20 for an evening's run."""
+"""How much longer, or shorter, than by default histories, kills and outages are: 20 for an evening's run."""
 
 
 @pytest.fixture(scope="session", params=["system", "rootfs"])
 def source(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """A server that applications write to: the machine's own version and the newest."""
     with start_postgres(request.param) as server:
-        server.conf(deadlock_timeout="30ms", max_prepared_transactions=50)
+        server.conf(deadlock_timeout="30ms")
         yield server
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as running:
+        yield running
 
 
 @pytest.fixture
@@ -30,3 +39,15 @@ def tables(source: PostgresServer) -> Iterator[str]:
         with psycopg.connect(source.dsn(name), autocommit=True) as connection:
             prepare(connection)
         yield name
+
+
+@pytest.fixture
+async def rig(
+    source: PostgresServer, tables: str, document_store: DocumentStore, zygote: Zygote, tmp_path: Path
+) -> AsyncIterator[Rig]:
+    """Without proxies; every table has a rule."""
+    made = Rig(source, tables, document_store.uri, zygote, tmp_path)
+    # Two servers number their databases alike.
+    made.client.drop_database(tables)
+    yield made
+    await made.close()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+import psycopg
 import pytest
 
 from devstack.postgres import PostgresServer
 from tests.mirroring.actions import ACTIONS, Action, Sight, Where, available
 from tests.mirroring.drivers import MODES, Address, Client, Refused, connected
+from tests.mirroring.schema import SEED
 from tests.mirroring.workload import EXPECTED, histories
 
 pytestmark = pytest.mark.integration
@@ -16,6 +18,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def address(source: PostgresServer, tables: str) -> Address:
+    with psycopg.connect(source.dsn(tables), autocommit=True) as connection:
+        connection.execute(SEED)
     return Address(source.host, source.port, tables)
 
 

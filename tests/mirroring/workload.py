@@ -10,9 +10,10 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from tests.mirroring.actions import Action, Where
-from tests.mirroring.drivers import MODES, Address, Client, Lost, Refused, connect
+from tests.mirroring.drivers import MODES, Address, Client, Lost, Refused, connect, literal
 
 EXPECTED = frozenset(
     {
@@ -23,6 +24,7 @@ EXPECTED = frozenset(
         "23505",  # unique_violation
         "23514",  # check_violation
         "25P02",  # in_failed_sql_transaction
+        "3B001",  # a savepoint that is not there, because the transaction had failed
         "40001",  # serialization_failure
         "40P01",  # deadlock_detected
         "55000",  # a prepared transaction that another client has ended
@@ -32,6 +34,9 @@ EXPECTED = frozenset(
 """Errors that belong to the history. Any other one is a finding."""
 
 RECONNECT_SECONDS = 30.0
+CLEARING_ATTEMPTS = 20
+
+_LINES = count(1)
 
 
 @dataclass
@@ -88,6 +93,8 @@ class Writer:
         self._outside = [one for one in actions if one.where is not Where.INSIDE]
         self._client: Client | None = None
         self._sequence = 0
+        self._line = next(_LINES)
+        """Its own in `ledger`, whose rows outlive a history."""
 
     async def perform(self, transactions: int | None, stop: asyncio.Event | None = None) -> Record:
         """So many transactions, or as many as there are until `stop`."""
@@ -96,9 +103,32 @@ class Writer:
             while (transactions is None or count < transactions) and not (stop and stop.is_set()):
                 count += 1
                 await self._one()
+            if self.survivor:
+                await self._clear()
         finally:
             await self._leave()
         return self.record
+
+    async def _clear(self) -> None:
+        """Ends what the client has prepared and was then cut off from; its locks would stay for ever."""
+        for _ in range(CLEARING_ATTEMPTS):
+            try:
+                if self._client is None:
+                    await self._enter()
+                assert self._client is not None
+                left = await self._client.run(
+                    "select gid from pg_prepared_xacts where database = current_database() and gid like $1",
+                    self._gid("%"),
+                )
+                for (gid,) in left:
+                    end = self.dice.choice(["commit", "rollback"])
+                    await self.attempt(self._client.run(f"{end} prepared {literal(gid)}"), f"{end} prepared")
+                return
+            except Lost:
+                await self._leave()
+
+    def _gid(self, sequence: object) -> str:
+        return f"it's {self._line}.{sequence}"
 
     async def _one(self) -> None:
         try:
@@ -121,6 +151,8 @@ class Writer:
         while True:
             try:
                 self._client = await connect(self.address, self.mode)
+                if self.survivor and self._sequence:
+                    await self._clear()
                 return
             except Lost:
                 if not self.survivor or asyncio.get_running_loop().time() > deadline:
@@ -153,7 +185,7 @@ class Writer:
     async def note(self, client: Client) -> tuple[int, int]:
         """Writes the transaction's own line."""
         self._sequence += 1
-        key = (self.number, self._sequence)
+        key = (self._line, self._sequence)
         await client.run("insert into ledger values ($1, $2, 'was here')", *key)
         return key
 
@@ -245,19 +277,20 @@ async def two_phases(writer: Writer, client: Client) -> None:
     await client.run("begin")
     key = await writer.note(client)
     await writer.act(client, writer._plain)
-    gid = f"gid '' {writer.number}.{writer._sequence}"
-    if not await writer.attempt(client.run(f"prepare transaction '{gid}'"), "prepare transaction"):
+    gid = writer._gid(writer._sequence)
+    if not await writer.attempt(client.run(f"prepare transaction {literal(gid)}"), "prepare transaction"):
         await writer.attempt(client.run("rollback"), "rollback")
         return
     # The transaction is nobody's now; where it had failed, PREPARE TRANSACTION was a ROLLBACK.
-    prepared = await client.run("select 1 from pg_prepared_xacts where gid = $1", gid.replace("''", "'"))
+    prepared = await client.run("select 1 from pg_prepared_xacts where gid = $1", gid)
     if not prepared:
         writer.record.aborted.add(key)
         return
     end = "commit" if writer.dice.random() < 0.6 else "rollback"
     if writer.dice.random() < 0.3:
-        await writer.attempt(client.run("update items set qty = qty where id = $1", 1), "update")
-    if await writer.attempt(client.run(f"{end} prepared '{gid}'"), f"{end} prepared"):
+        # Of its own rows only: nothing would end a wait for the prepared transaction's locks.
+        writer.record.committed.add(await writer.note(client))
+    if await writer.attempt(client.run(f"{end} prepared {literal(gid)}"), f"{end} prepared"):
         (writer.record.committed if end == "commit" else writer.record.aborted).add(key)
 
 
