@@ -18,8 +18,9 @@ log = get_logger(__name__)
 CHECKPOINT_BYTES = 4 << 20
 """Data written since the last checkpoint before another is made."""
 
-LOG_LIMIT = 64 << 20
-"""Size of the write-ahead log past which a checkpoint is made where nothing can be written beside it."""
+LOG_LIMIT = 16 << 20
+"""Size of the write-ahead log past which commits wait for a checkpoint: the log begins anew only where a checkpoint
+has moved everything that was written."""
 
 LAZY_SECONDS = 0.05
 """How long changes nobody waits for may gather."""
@@ -110,13 +111,13 @@ class Journal:
     def done(self, entry: int, size: int, *, parts: bool = False) -> None:
         """The entry, whose puts have counted `size` bytes, is not needed any more: leaves with the next commit, or
         the next but few. `parts`: it may have some."""
-        (self._batch.done_with_parts if parts else self._batch.done).append((entry,))
+        (self._batch.done_with_parts if parts else self._batch.done).append(entry)
         self.bytes -= size
         self.entries -= 1
         self._lazily()
 
     def part_done(self, number: int, size: int) -> None:
-        self._batch.parts_done.append((number,))
+        self._batch.parts_done.append(number)
         self.bytes -= size
         self._lazily()
 
@@ -181,9 +182,7 @@ class Journal:
         self._unflushed = 0
         if self._fsync:
             self._writing = True
-            self._loop.run_in_executor(self._executor, self.file.write, batch).add_done_callback(
-                lambda future: self._written(batch, waiting, future.exception())
-            )
+            self._run(lambda: self.file.write(batch), lambda failure: self._written(batch, waiting, failure))
             return
         try:
             self.file.write(batch)
@@ -228,16 +227,30 @@ class Journal:
         if self._since_checkpoint >= CHECKPOINT_BYTES and not self._checkpointing and not self._closed:
             self._since_checkpoint = 0
             self._checkpointing = True
-            self._loop.run_in_executor(self._executor, self._checkpoint).add_done_callback(self._checkpointed)
+            self._run(self.file.checkpoint, self._checkpointed)
 
-    def _checkpoint(self) -> bool:
-        # the first moves the bulk while writes go on, the second the little that they have added meanwhile
-        return self.file.checkpoint() or self.file.checkpoint()
-
-    def _checkpointed(self, future: asyncio.Future[bool]) -> None:
+    def _checkpointed(self, failure: BaseException | None) -> None:
+        """The bulk was moved while writing went on."""
+        if failure is None and not self._closed and self.file.wal_size() > LOG_LIMIT:
+            if self._writing:
+                self._loop.call_later(LAZY_SECONDS, self._checkpointed, None)
+                return
+            self._writing = True
+            self._run(self.file.checkpoint, self._caught_up)
+            return
         self._checkpointing = False
-        try:
-            if not future.result() and self.file.wal_size() > LOG_LIMIT and not self._closed:
-                self.file.checkpoint()
-        except SpoolFailed as error:
-            log.warning("spool_checkpoint_failed", error=str(error))
+        if failure is not None:
+            log.warning("spool_checkpoint_failed", error=str(failure))
+
+    def _caught_up(self, failure: BaseException | None) -> None:
+        """The rest was moved while nothing was written."""
+        self._writing = self._checkpointing = False
+        if failure is not None:
+            log.warning("spool_checkpoint_failed", error=str(failure))
+        self._finished([], self.failure or None)
+
+    def _run(self, work: Callable[[], object], then: Callable[[BaseException | None], None]) -> None:
+        """In a thread."""
+        self._loop.run_in_executor(self._executor, work).add_done_callback(
+            lambda future: then(future.exception())
+        )

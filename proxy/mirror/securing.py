@@ -55,9 +55,10 @@ class Securing:
             return True  # effects on disk were rolled back
         database = tx.database
         by_oid = self._tables.by_oid
-        for effect in tx.effects[tx.stored - tx.spooled :]:
+        start = tx.stored - tx.spooled
+        for effect in tx.effects[start:] if start else tx.effects:
             if type(effect) is Image:
-                known = by_oid(database, table_of(effect.record))
+                known = by_oid(database, effect.record[12:16])
                 if known.strict if known is not None else self._tables.unknown_is_strict(database):
                     return True
             else:
@@ -186,9 +187,12 @@ class Securing:
             tx.cut = None
 
     def _count(self, tx: Transaction) -> None:
-        for effect in tx.effects[tx.stored - tx.spooled :]:
+        by_oid = self._tables.by_oid
+        database = tx.database
+        start = tx.stored - tx.spooled
+        for effect in tx.effects[start:] if start else tx.effects:
             if type(effect) is Image:
-                known = self._tables.by_oid(tx.database, table_of(effect.record))
+                known = by_oid(database, effect.record[12:16])
                 if known is not None:
                     known.meter.spooled += 1
 

@@ -18,6 +18,9 @@ from proxy.mirror.packing import FORMAT
 PART_BYTES = 1 << 20
 """Of one part of a transaction that outgrew memory, about."""
 
+LOG_KEPT = 4 << 20
+"""Bytes to which a write-ahead log that has grown larger is cut once it is empty."""
+
 ENTRY_OVERHEAD = 100
 """Bytes on disk counted for an entry or a part beside its data."""
 
@@ -91,10 +94,10 @@ class SpoolBatch:
     """(state, entry)."""
     prepared: list[tuple[str, int]] = field(default_factory=list)
     """(gid, entry)."""
-    done: list[tuple[int]] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
     """Entries without parts that are not needed any more."""
-    done_with_parts: list[tuple[int]] = field(default_factory=list)
-    parts_done: list[tuple[int]] = field(default_factory=list)
+    done_with_parts: list[int] = field(default_factory=list)
+    parts_done: list[int] = field(default_factory=list)
     """Numbers of single parts."""
 
     def __bool__(self) -> bool:
@@ -150,12 +153,12 @@ class SpoolFile:
                 if batch.states:
                     run("UPDATE entries SET state = ? WHERE id = ?", batch.states)
                 if batch.done:
-                    run("DELETE FROM entries WHERE id = ?", batch.done)
+                    run("DELETE FROM entries WHERE id BETWEEN ? AND ?", _runs(batch.done))
                 if batch.parts_done:
-                    run("DELETE FROM parts WHERE id = ?", batch.parts_done)
+                    run("DELETE FROM parts WHERE id BETWEEN ? AND ?", _runs(batch.parts_done))
                 if batch.done_with_parts:
-                    run("DELETE FROM parts WHERE entry = ?", batch.done_with_parts)
-                    run("DELETE FROM entries WHERE id = ?", batch.done_with_parts)
+                    run("DELETE FROM parts WHERE entry BETWEEN ? AND ?", _runs(batch.done_with_parts))
+                    run("DELETE FROM entries WHERE id BETWEEN ? AND ?", _runs(batch.done_with_parts))
                 self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
@@ -168,8 +171,8 @@ class SpoolFile:
         size = 0
         with _failing(self.path):
             rows = self._reader.execute(
-                f"SELECT id, state, xid, version, parts, database, gid, length(data), data FROM entries INDEXED BY parked"
-                f" WHERE state = {SpoolState.PARKED:d} ORDER BY id LIMIT ?",
+                f"SELECT id, state, xid, version, parts, database, gid, length(data), data FROM entries"
+                f" INDEXED BY parked WHERE state = {SpoolState.PARKED:d} ORDER BY id LIMIT ?",
                 (max_entries,),
             )
             for row in rows:
@@ -238,12 +241,11 @@ class SpoolFile:
             ).fetchone()
         return row is not None
 
-    def checkpoint(self) -> bool:
-        """Move what is in the write-ahead log into the file; False where some of it had to stay. Blocks for the
-        disk; may run in a thread beside everything else."""
+    def checkpoint(self) -> None:
+        """Move what is in the write-ahead log into the file. Blocks for the disk; may run in a thread beside
+        everything else. If nothing is written meanwhile, the next write begins the log anew."""
         with _failing(self.path):
-            _busy, total, moved = self._cleaner.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        return bool(total == moved)
+            self._cleaner.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def wal_size(self) -> int:
         try:
@@ -256,6 +258,18 @@ class SpoolFile:
             connection.close()
 
 
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of neighbours: what the store took at once was mostly written at once."""
+    numbers.sort()
+    first = last = numbers[0]
+    for number in numbers:
+        if number > last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
 def _entry(row: Sequence[object]) -> Entry:
     return Entry(row[0], SpoolState(row[1]), *row[2:8])  # type: ignore[arg-type]
 
@@ -264,6 +278,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA journal_size_limit={LOG_KEPT}")
     return connection
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from proxy.mirror.effects import Effect, Image, TableId, Truncation, Unseen
 from proxy.mirror.tides import Tide
-from proxy.mirror.versions import VersionOverflow, pack
+from proxy.mirror.versions import MAX_LSN, MAX_TIMELINE, VersionOverflow, pack
 
 EFFECT_OVERHEAD = 120
 """Bytes of memory counted for an effect beside its record."""
@@ -26,9 +26,20 @@ def table_of(record: bytes) -> bytes:
 
 def version_of(record: bytes) -> int:
     """The version of an image. VersionOverflow beyond what a version has room for; ValueError if it has none."""
+    lsn = int.from_bytes(record[24:32])
+    timeline = _timelines.get(record[40:48])
+    if timeline is not None and lsn <= MAX_LSN:
+        return timeline | lsn
     if len(record) < _MIN_HEADER:
         raise ValueError(f"an image of {len(record)} bytes has no header")
-    return pack(int(record[40:48], 16), int.from_bytes(record[24:32]))
+    version = pack(int(record[40:48], 16), lsn)
+    if len(_timelines) <= MAX_TIMELINE:
+        _timelines[record[40:48]] = version - lsn
+    return version
+
+
+_timelines: dict[bytes, int] = {}
+"""Versions of position 0 by the hexadecimal digits of their timelines."""
 
 
 def xid_of(record: bytes) -> int:

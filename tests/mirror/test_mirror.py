@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from proxy.mirror.effects import Cause, Rows, Truncation, Unseen
 from proxy.mirror.mirror import Mirror
 from proxy.sql.model import Verb
@@ -285,19 +287,18 @@ async def test_a_doubtful_truncation_without_an_id_is_a_gap_once_it_has_ended() 
     assert world.gaps.causes() == [("cte", "notes"), ("truncate", "accounts"), ("truncate", "notes")]
 
 
-async def test_a_prepared_transaction_waits_for_its_second_phase(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_spool", [False, True])
+async def test_a_prepared_transaction_waits_for_its_second_phase(tmp_path: Path, with_spool: bool) -> None:
     world = World()
-    for spool in (None, tmp_path):
-        async with running(world, spool) as mirror:
-            tx = await secured(mirror, insert(1, "a", 100, xid=800))
-            mirror.prepared(tx, "trip 1")
-            assert await mirror.drain(0.1)
-            assert world.store.rows() == {}
-            assert mirror.watermark(DATABASE) is not None
-            world.fake_source.statuses[800] = "committed"
-            mirror.settle_prepared("trip 1")
-            await until(lambda: world.store.rows() == {1: "a"})
-        world = World()
+    async with running(world, tmp_path if with_spool else None) as mirror:
+        tx = await secured(mirror, insert(1, "a", 100, xid=800))
+        mirror.prepared(tx, "trip 1")
+        assert await mirror.drain(0.1)
+        assert world.store.rows() == {}
+        assert mirror.watermark(DATABASE) is not None
+        world.fake_source.statuses[800] = "committed"
+        mirror.settle_prepared("trip 1")
+        await until(lambda: world.store.rows() == {1: "a"})
 
 
 async def test_memory_past_its_cap_without_a_spool_becomes_gaps() -> None:

@@ -262,7 +262,7 @@ async def secured(mirror: Mirror, *effects: object) -> Transaction:
 
 async def until(condition: Callable[[], bool], timeout: float = 5.0) -> None:
     async with asyncio.timeout(timeout):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing to be told by
             await asyncio.sleep(0.005)
 
 
