@@ -163,34 +163,25 @@ class Heartbeat:
         """The source's, now. Raises SourceError."""
         return await self._source.position(database)
 
-    async def wait_passed(
-        self, database: str, version: int, *, holding: Callable[[int | None], None] | None = None
-    ) -> None:
+    async def wait_passed(self, database: str, version: int) -> None:
         """Returns once no proxy of the fleet will write anything that rests on `version` of the source or before.
 
-        This process has noted `version` from the source before the call. `holding` is told the version before each
-        look at the others, and None where more must be waited for: one who holds when the look that ends the wait
-        begins is seen holding by all who come later. Raises StoreUnavailable, StoreRefused.
+        This process has noted `version` from the source before the call. Raises StoreUnavailable, StoreRefused.
         """
+        await self.wait_own(database, version)
+        wait = Wait(database, version)
+        while True:
+            await self._look()
+            if wait.over(self.fleet.others()):
+                return
+            await asyncio.sleep(self._limits.heartbeat_interval / 2)
+
+    async def wait_own(self, database: str, version: int) -> None:
+        """The same of this process alone."""
         pause = FIRST_PAUSE
         while not self.has_passed(database, version):
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._limits.heartbeat_interval)
-        wait = Wait(database, version)
-        while True:
-            if holding is not None:
-                holding(version)
-            try:
-                await self._look()
-            except (StoreUnavailable, StoreRefused):
-                if holding is not None:
-                    holding(None)
-                raise
-            if wait.over(self.fleet.others()):
-                return
-            if holding is not None:
-                holding(None)
-            await asyncio.sleep(self._limits.heartbeat_interval / 2)
 
     def has_passed(self, database: str, version: int) -> bool:
         """The same of this process alone, at once."""
@@ -253,7 +244,7 @@ class Heartbeat:
         await self._store.put_state(PROXIES, self.proxy, beat.document())
 
     async def _sample(self) -> None:
-        """How far this process has come. Where the source is away it stays as it was said last, which is still so."""
+        """How far this process has come. What was found once stays true: what is captured or read later is newer."""
         for database in self._facts().databases:
             try:
                 reached = await self._source.position(database)
@@ -261,7 +252,8 @@ class Heartbeat:
                 self._log.debug("heartbeat_without_position", database=database, reason=str(error))
                 continue
             marks = [holder.watermark(database) for holder in self._holders]
-            self._passed[database] = min([reached, *(mark - 1 for mark in marks if mark is not None)])
+            passed = min([reached, *(mark - 1 for mark in marks if mark is not None)])
+            self._passed[database] = max(passed, self._passed.get(database, 0))
 
     async def _look(self) -> None:
         await self._losses.look()

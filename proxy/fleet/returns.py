@@ -4,10 +4,14 @@ Nobody waited for it meanwhile. Others may have read rows again (`proxy.mirror.r
 images it still holds then overwrite with something older. So each re-read leaves, *before* it repairs, the position
 of the source in `_causeway.rereads`; and one who comes back
 
-1. takes away the mark: from then on it is waited for;
-2. notes the source's position and waits until the whole fleet has passed it: its own images from the time of the
-   mark are in the store, and re-reads that have disregarded it are done and have left their positions;
-3. compares: a table of which others have read rows again past what it had last said to have passed keeps its gap.
+1. takes away the mark: who looks from then on waits for it;
+2. notes the source's position, which is past that of every re-read that has disregarded it, and waits until its own
+   queue has passed it: all its images that such a repair may have been meant to come after are in the store;
+3. then looks at what re-reads have left: a table of which others have read rows again past what it had last said to
+   have passed keeps its gap.
+
+A disregarding repair made before one of these images was applied had left its position before, so it is seen. One made
+after it has either seen the image, or has failed to compare and set, and has looked again.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ class Passing(Protocol):
     """The part of the heartbeat that is needed here."""
 
     async def position(self, database: str) -> int: ...
-    async def wait_passed(self, database: str, version: int) -> None: ...
+    async def wait_own(self, database: str, version: int) -> None: ...
 
 
 async def leave_reread(store: Store, proxy: str, database: str, table: TableId, version: int) -> None:
@@ -100,4 +104,4 @@ def nothing_lost(fact: TableFact, incarnation: str, lifetime: Lifetime) -> bool:
 
 async def _all_passed(databases: set[str], passing: Passing) -> None:
     for database in sorted(databases):
-        await passing.wait_passed(database, await passing.position(database))
+        await passing.wait_own(database, await passing.position(database))

@@ -20,8 +20,8 @@ changes is the matter of *their* gaps, each with its own p > w. Hence also an op
 such: its images are of rows it has locked, which u cannot have changed since. (It is waited for all the same, as its
 end may be on the way.)
 
-A re-read holds a version itself, from before the last look at the others until its repairs are done: others who
-note their position later and have seen a newer row wait for it. A backfill must do the same with its chunks.
+A re-read holds a version itself from before it reads until its repairs are done: another one whose rows have changed
+since waits for it. A backfill must do the same with its chunks, lest it seeds a row whose end nobody saw.
 
 Rows found changed or gone are changes like any other: what follows from them by foreign keys is recorded before the
 repair, so that a re-read cut short in between is done again with the same result.
@@ -74,12 +74,8 @@ class Tables(Protocol):
         """The catalogue as it is known does not fit a row."""
 
 
-class WaitPassed(Protocol):
-    """`Heartbeat.wait_passed`."""
-
-    def __call__(
-        self, database: str, version: int, *, holding: Callable[[int | None], None] | None = None
-    ) -> Awaitable[None]: ...
+WaitPassed = Callable[[str, int], Awaitable[None]]
+"""`Heartbeat.wait_passed`."""
 
 
 class Rereader:
@@ -156,8 +152,8 @@ class Rereader:
             seen = await self._keeper.seen_in_ledger(gaps)
             source = self._tables.source(database)
             position = await source.insert_position()
-            await self._wait_passed(database, position, holding=lambda version: self._hold(database, version))
-            self._hold(database, position)
+            await self._wait_passed(database, position)
+            self._holding[database] = position
             async with self._turn:
                 for batch in _batches(gaps):
                     await self._batch(database, batch, source, position, taken, seen)
@@ -174,7 +170,7 @@ class Rereader:
             for gap in gaps:
                 self._keeper.postpone(gap, POISON_BACKOFF_MAX)
         finally:
-            self._hold(database, None)
+            self._holding.pop(database, None)
 
     def _start_due(self) -> float | None:
         """Starts what is due; seconds until something else is."""
@@ -275,12 +271,6 @@ class Rereader:
 
     def _mirrored(self, database: str) -> IsMirrored:
         return lambda table: self._tables.table(database, table) is not None
-
-    def _hold(self, database: str, version: int | None) -> None:
-        if version is None:
-            self._holding.pop(database, None)
-        else:
-            self._holding[database] = version
 
 
 def _batches(gaps: Sequence[Gap]) -> Iterator[list[Gap]]:
