@@ -5,17 +5,20 @@ Only reads, over `control_dsn`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 import asyncpg
+from asyncpg import Connection, Record
 
 from proxy.catalog.book import ruled_tables
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
+from proxy.catalog.preflight import Outcome, preflight
 from proxy.catalog.source import SourceDatabase, SourceError
 from proxy.check import Finding
 from proxy.config import Settings
+from proxy.mirror.effects import TableId
 from proxy.mirror.tables import RuledTable, Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.rules import RuleSet
@@ -37,20 +40,25 @@ class Source:
 async def check_tables(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
     """Every finding about every ruled table, database by database. `settings` has a `control_dsn` that works."""
     try:
-        source = await _source(settings)
+        async for finding in _check(settings, rules, await _source(settings)):
+            yield finding
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         yield Finding("table", "", "failed", f"the source cannot be asked: {error or 'no answer in time'}")
-        return
+
+
+async def _check(settings: Settings, rules: RuleSet, source: Source) -> AsyncIterator[Finding]:
     snapshots: dict[str, Snapshot] = {}
+    shown: dict[str, Snapshot] = {}
     errors: dict[str, str] = {}
     for database in databases(rules, source.databases):
         read = await _read(settings, rules, database)
         if isinstance(read, Snapshot):
             snapshots[database] = read
+            shown[database] = only_writers(read, await _writers(settings, read))
         else:
             errors[database] = read
     book = TableBook(rules, snapshots, _surroundings(settings, source, errors), last_built=Phase.DUAL_WRITE)
-    for finding in describe(book, snapshots):
+    for finding in describe(book, shown):
         yield finding
 
 
@@ -65,12 +73,7 @@ def databases(rules: RuleSet, known: tuple[str, ...]) -> list[str]:
 
 async def _source(settings: Settings) -> Source:
     """Raises OSError (TimeoutError among them) or asyncpg's errors."""
-    assert settings.control_dsn is not None
-    connection = await asyncpg.connect(
-        settings.control_dsn.get_secret_value(),
-        timeout=settings.connect_timeout,
-        command_timeout=settings.catalogue_timeout,
-    )
+    connection = await _connect(settings)
     try:
         role = await connection.fetchval("SELECT current_user::text")
         rows = await connection.fetch(
@@ -80,6 +83,17 @@ async def _source(settings: Settings) -> Source:
     finally:
         connection.terminate()
     return Source(role, tuple(row["name"] for row in rows))
+
+
+async def _connect(settings: Settings, database: str | None = None) -> Connection[Record]:
+    """To the database of `control_dsn`, or to another of the same server."""
+    assert settings.control_dsn is not None
+    return await asyncpg.connect(
+        settings.control_dsn.get_secret_value(),
+        database=database,
+        timeout=settings.connect_timeout,
+        command_timeout=settings.catalogue_timeout,
+    )
 
 
 async def _read(settings: Settings, rules: RuleSet, database: str) -> Snapshot | str:
@@ -95,6 +109,37 @@ async def _read(settings: Settings, rules: RuleSet, database: str) -> Snapshot |
         return error.reason
     finally:
         await source.close()
+
+
+_WRITERS = """
+SELECT r.rolname::text AS role, c.oid::int8 AS relation
+  FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_class c
+ WHERE c.oid = ANY ($1::oid[]) AND r.rolname = ANY ($2::text[]) AND r.rolname !~ '^pg_'
+   AND (pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE')
+        OR pg_catalog.has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
+"""
+
+
+async def _writers(settings: Settings, snapshot: Snapshot) -> set[tuple[str, int]]:
+    """(role, relation) where the role may write something; of the roles and relations in `Snapshot.unreadable`."""
+    roles = [role for role, reasons in snapshot.unreadable.items() if reasons]
+    relations = sorted({oid for reasons in snapshot.unreadable.values() for oid in reasons})
+    if not roles:
+        return set()
+    connection = await _connect(settings, snapshot.database)
+    try:
+        return {(row["role"], row["relation"]) for row in await connection.fetch(_WRITERS, relations, roles)}
+    finally:
+        connection.terminate()
+
+
+def only_writers(snapshot: Snapshot, writers: Set[tuple[str, int]]) -> Snapshot:
+    """Without what roles may not read that may not write it either: nothing is missed of them."""
+    unreadable = {
+        role: {oid: reason for oid, reason in reasons.items() if (role, oid) in writers}
+        for role, reasons in snapshot.unreadable.items()
+    }
+    return replace(snapshot, unreadable=unreadable)
 
 
 def _surroundings(settings: Settings, source: Source, errors: Mapping[str, str]) -> Surroundings:
@@ -138,6 +183,12 @@ def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> Iterator[
     if table.mirrored is None:
         for reason in table.holding.reasons:
             yield Finding("table", target, "failed", reason)
-        return
     for warning in table.warnings:
         yield Finding("table", target, "warning", str(warning))
+    snapshot = snapshots.get(table.name.database or "")
+    if snapshot is None:
+        return
+    (report,) = preflight(snapshot, {TableId(table.name.schema, table.name.name): table.rule})
+    for found in report.findings:
+        if found.outcome is not Outcome.FAILED:  # which the reasons above say already
+            yield Finding("table", target, found.outcome.value, f"{found.subject}: {found.detail}")

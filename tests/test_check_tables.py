@@ -9,11 +9,15 @@ import pytest
 
 from devstack.postgres import PostgresServer
 from proxy.addresses import Upstream
+from proxy.catalog.model import Reach, SideEffect
 from proxy.check import Finding, check, failed
-from proxy.check_tables import databases, describe
+from proxy.check_tables import check_tables, databases, describe, only_writers
 from proxy.config import Settings
+from proxy.mirror.effects import Cause
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
+from proxy.rules import load_rules
+from proxy.sql.model import Verb
 from tests.catalog.made import INT4, TEXT, attribute, relation, snapshot
 from tests.rulefiles.texts import rules
 
@@ -39,8 +43,8 @@ def test_what_holds_a_table_is_a_failure_with_every_reason() -> None:
     found = described(
         "database: shop\ntables: {orders: {phase: dual_write}}", surroundings=without, shop=snapshot(ORDERS)
     )
-    assert {(target, outcome) for target, outcome, _ in found} == {("shop.public.orders", "failed")}
-    text = " ".join(detail for _, _, detail in found)
+    assert {target for target, _, _ in found} == {"shop.public.orders"}
+    text = " ".join(detail for _, outcome, detail in found if outcome == "failed")
     assert "no `store` is given" in text
     assert "needs a `spool`" in text
 
@@ -67,6 +71,23 @@ def test_a_database_that_cannot_be_read_fails_its_tables() -> None:
     assert found == [("shop.public.orders", "failed", "no such database")]
 
 
+def test_what_is_captured_and_what_is_not_is_told_of_a_table_that_can_be_mirrored() -> None:
+    audit = SideEffect(1001, Cause.TRIGGER, Reach.TABLE, detail="trigger audit")
+    seen = snapshot(
+        ORDERS, side_effects={(1001, Verb.INSERT): (audit,)}, unreadable={"clerk": {1001: "no SELECT"}}
+    )
+    found = described("database: shop\ntables: {orders: {phase: dual_write}}", shop=seen)
+    outcomes = {detail.partition(":")[0]: outcome for _, outcome, detail in found}
+    assert outcomes["capture"] == "ok"
+    assert (outcomes["trigger"], outcomes["privilege"]) == ("warning", "warning")
+
+
+def test_a_role_that_may_not_write_needs_not_read() -> None:
+    seen = snapshot(ORDERS, unreadable={"clerk": {1001: "x"}, "reporter": {1001: "x"}, "owner": {}})
+    left = only_writers(seen, {("clerk", 1001), ("reporter", 7)})
+    assert left.unreadable == {"clerk": {1001: "x"}, "reporter": {}, "owner": {}}
+
+
 def test_columns_that_rules_name_and_tables_lack_are_a_warning() -> None:
     found = described(
         "database: shop\ntables: {orders: {phase: dual_write, exclude: [notes]}}", shop=snapshot(ORDERS)
@@ -76,10 +97,9 @@ def test_columns_that_rules_name_and_tables_lack_are_a_warning() -> None:
     ] == [("warning", True)]
 
 
-async def checked(tmp_path: Path, text: str, **values: Any) -> list[Finding]:
-    """The findings about tables of the whole check."""
+def settings(tmp_path: Path, text: str, **values: Any) -> Settings:
     (tmp_path / "rules.yaml").write_text(text)
-    settings = Settings.model_validate(
+    return Settings.model_validate(
         {
             "upstream": Upstream(()),
             "listen": "127.0.0.1:0",
@@ -88,13 +108,15 @@ async def checked(tmp_path: Path, text: str, **values: Any) -> list[Finding]:
             **values,
         }
     )
-    return [found async for found in check(settings) if found.subject == "table"]
 
 
 async def test_without_a_control_connection_nothing_can_be_told(tmp_path: Path) -> None:
-    found = await checked(tmp_path, "tables: {orders: {phase: dual_write}}")
+    async def checked(text: str) -> list[Finding]:
+        return [found async for found in check(settings(tmp_path, text)) if found.subject == "table"]
+
+    found = await checked("tables: {orders: {phase: dual_write}}")
     assert [(one.outcome, "control_dsn" in one.detail) for one in found] == [("skipped", True)]
-    assert await checked(tmp_path, "tables: {orders: {phase: passthrough}}") == []
+    assert await checked("tables: {orders: {phase: passthrough}}") == []
 
 
 @pytest.mark.integration
@@ -102,16 +124,20 @@ async def test_a_real_source_is_looked_at(tmp_path: Path, postgres: PostgresServ
     postgres.psql(
         "CREATE TABLE orders (id int PRIMARY KEY, note text);"
         "CREATE TABLE keyless (note text);"
-        "CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY);"
+        f"CREATE ROLE {database}_clerk LOGIN; GRANT INSERT ON orders TO {database}_clerk;"
+        f"CREATE ROLE {database}_idle LOGIN",
         database,
     )
-    found = await checked(
+    given = settings(
         tmp_path,
         f"database: {database}\ndefaults: {{phase: dual_write}}\ntables: {{orders: , keyless: , fleeting: , gone: }}\n",
         control_dsn=postgres.dsn(database),
         store="mongodb://127.0.0.1:1",
         spool=str(tmp_path),
     )
+    assert given.rules is not None
+    found = [one async for one in check_tables(given, load_rules(given.rules))]
     outcomes = {one.target.rpartition(".")[2]: one.outcome for one in found if one.outcome == "failed"}
     assert outcomes == {"keyless": "failed", "fleeting": "failed", "gone": "failed"}
     assert failed(found)
@@ -119,3 +145,6 @@ async def test_a_real_source_is_looked_at(tmp_path: Path, postgres: PostgresServ
     assert "no primary key" in details
     assert "unlogged" in details
     assert f"the table is not in database {database}" in details
+    warned = [one.detail for one in found if one.outcome == "warning"]
+    assert [f"{database}_clerk" in detail and f"{database}_idle" not in detail for detail in warned] == [True]
+    postgres.psql(f"DROP OWNED BY {database}_clerk; DROP ROLE {database}_clerk, {database}_idle", database)
