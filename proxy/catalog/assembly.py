@@ -109,7 +109,6 @@ def _trigger(row: Row) -> Trigger:
 class Selection:
     """What of a topology a snapshot is about."""
 
-    ruled: tuple[int, ...]
     spliceable: tuple[int, ...]
     """Ruled tables and their partitions: what a statement may name to write to a ruled table directly."""
     detailed: tuple[int, ...]
@@ -117,6 +116,8 @@ class Selection:
     relations: tuple[int, ...]
     """Those and all that share a name with one of them."""
     effects: Effects
+    truncates: Mapping[int, tuple[int, ...]]
+    """Of `effects`, without tables that no rule is about."""
     by_name: Mapping[str, tuple[int, ...]]
 
 
@@ -140,11 +141,16 @@ def select(whole: Topology, names: Iterable[TableId]) -> Selection:
         if node.name in labels:
             by_name.setdefault(node.name, []).append(node.oid)
     return Selection(
-        tuple(ruled),
         tuple(sorted(spliceable)),
         tuple(sorted(detailed)),
         tuple(sorted(oid for oids in by_name.values() for oid in oids)),
         effects,
+        MappingProxyType(
+            {
+                oid: tuple(one for one in emptied if one in detailed)
+                for oid, emptied in effects.truncates.items()
+            }
+        ),
         MappingProxyType({name: tuple(oids) for name, oids in by_name.items()}),
     )
 

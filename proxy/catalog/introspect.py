@@ -83,7 +83,9 @@ async def _read(
 
     attributes = await connection.fetch(queries.ATTRIBUTES, selection.detailed)
     keys = await connection.fetch(queries.KEYS, selection.detailed)
-    relations = assembly.relations(whole, selection, attributes=attributes, keys=keys)
+    relations = await asyncio.to_thread(
+        assembly.relations, whole, selection, attributes=attributes, keys=keys
+    )
     type_oids = {row["type"] for row in attributes}
     types = assembly.types(await connection.fetch(queries.types(version), type_oids))
 
@@ -110,7 +112,7 @@ async def _read(
         types=types,
         by_name=selection.by_name,
         side_effects=MappingProxyType(effects.writes),
-        truncates=MappingProxyType(effects.truncates),
+        truncates=selection.truncates,
         truncate_effects=MappingProxyType(effects.truncate_triggers),
         functions=MappingProxyType(effects.functions),
         unreadable=unreadable(

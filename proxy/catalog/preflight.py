@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from proxy.catalog.changes import Rule
 from proxy.catalog.model import Reach, Relation, SideEffect, Snapshot
+from proxy.catalog.partitions import ambiguous_partitions
 from proxy.mirror.effects import Cause, TableId
 from proxy.sql.model import Verb
 
@@ -86,6 +87,9 @@ def _barriers(snapshot: Snapshot, relation: Relation, rule: Rule) -> Iterable[Fi
         yield _failed(
             "wal_level", "is minimal; rows may be written without WAL; set it to replica or logical"
         )
+    for child in ambiguous_partitions(snapshot, relation):
+        detail = f"partition {child.name} has columns of the same types in another order; no image tells which is which"
+        yield _failed("column", detail)
     yield from _key(relation, rule)
 
 
