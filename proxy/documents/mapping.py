@@ -102,6 +102,8 @@ class _Builder:
                 self.refuse(
                     "", "it has no primary key; name unique NOT NULL columns under `key`, if there are any"
                 )
+            if not set(relation.primary_key) <= set(names):
+                self.refuse("", "the columns of its primary key are not known")
             return relation.primary_key
         missing = [name for name in chosen if name not in names]
         for name in missing:
@@ -171,7 +173,8 @@ class _Builder:
                     column.name,
                     f"it and {taken[column.field]} would both be the field {column.field}; `rename` one of them",
                 )
-            taken.setdefault(column.field, column.name)
+                continue
+            taken[column.field] = column.name
             if list(key) == [column.name]:
                 continue
             if column.field in RESERVED_FIELDS or column.field.startswith("$") or "." in column.field:
