@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from proxy.addresses import Address, TcpAddress, UnixAddress, Upstream
@@ -26,6 +28,8 @@ from proxy.wire.startup import SSL_REQUEST_PACKET
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
+MONGODB_5_0 = 13
+"""Its wire protocol's version."""
 STORE_TIMEOUT = 5.0
 """Seconds the document store may take to be found and to answer a ping."""
 
@@ -220,7 +224,11 @@ async def check_store(settings: Settings) -> Finding:
         async with asyncio.timeout(2 * STORE_TIMEOUT):
             await client.admin.command("ping")
             info = await client.server_info()
+            hello = await client.admin.command("hello")
         nodes = ", ".join(sorted(f"{host}:{port}" for host, port in client.nodes))
+        if hello.get("maxWireVersion", 0) < MONGODB_5_0:
+            detail = f"version {info.get('version', 'unknown')} is too old; MongoDB 5.0 or later is needed"
+            return Finding("store", nodes, "failed", detail)
         return Finding("store", nodes, "ok", f"answers, version {info.get('version', 'unknown')}")
     except OperationFailure as error:
         return Finding("store", "", "failed", f"refused: error {error.code}")
@@ -293,8 +301,18 @@ def check_spool(settings: Settings) -> Finding:
             return Finding("spool", target, "failed", "is not a directory")
         if not os.access(settings.spool, os.W_OK | os.X_OK):
             return Finding("spool", target, "failed", "cannot be written to")
-        return Finding("spool", target, "ok", "can be written to")
+        return _room(settings.spool, settings, "can be written to")
     parent = next(path for path in settings.spool.absolute().parents if path.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         return Finding("spool", target, "failed", f"does not exist and {parent} cannot be written to")
-    return Finding("spool", target, "ok", "does not exist yet; can be made")
+    return _room(parent, settings, "does not exist yet; can be made")
+
+
+def _room(directory: Path, settings: Settings, detail: str) -> Finding:
+    """Whether the file system has room for the spool at its limit."""
+    target = str(settings.spool)
+    free = shutil.disk_usage(directory).free
+    if free < settings.spool_size:
+        short = f"{detail}, but only {free >> 20} MiB are free for a spool_size of {settings.spool_size >> 20} MiB"
+        return Finding("spool", target, "warning", short)
+    return Finding("spool", target, "ok", detail)

@@ -188,7 +188,9 @@ def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> Iterator[
     snapshot = snapshots.get(table.name.database or "")
     if snapshot is None:
         return
-    (report,) = preflight(snapshot, {TableId(table.name.schema, table.name.name): table.rule})
+    plain = TableId(table.name.schema, table.name.name)
+    refused = [(problem.column, problem.reason) for problem in table.refused]
+    (report,) = preflight(snapshot, {plain: table.rule}, {plain: refused})
     for found in report.findings:
         if found.outcome is not Outcome.FAILED:  # which the reasons above say already
             yield Finding("table", target, found.outcome.value, f"{found.subject}: {found.detail}")

@@ -18,11 +18,13 @@ def render(findings: Sequence[Finding]) -> Group:
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("check", "of", "result", "detail"):
         view.add_column(heading, overflow="fold")
+    before = ("", "")
     for finding in findings:
         style = STYLES[finding.outcome]
-        view.add_row(
-            finding.subject, Text(finding.target), Text(finding.outcome, style), Text(finding.detail)
-        )
+        about = (finding.subject, finding.target)
+        subject, target = about if about != before else ("", "")
+        view.add_row(subject, Text(target), Text(finding.outcome, style), Text(finding.detail))
+        before = about
     counts = {outcome: sum(finding.outcome == outcome for finding in findings) for outcome in STYLES}
     total = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     return Group(view, Text(total, STYLES["failed"] if counts["failed"] else STYLES["ok"]))

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from devstack.certificates import Certificates, make_certificates
+from devstack.document_store import DocumentStore
 from proxy.addresses import TcpAddress, UnixAddress, Upstream
 from proxy.admin.http import AdminServer
 from proxy.check import (
@@ -200,6 +201,8 @@ def test_a_spool(tmp_path: Path) -> None:
     found = check_spool(settings(spool=str(tmp_path / "a" / "b")))
     assert (found.outcome, found.detail) == ("ok", "does not exist yet; can be made")
     assert not (tmp_path / "a").exists()
+    found = check_spool(settings(spool=str(tmp_path), spool_size="1024TiB"))
+    assert (found.outcome, "are free for a spool_size of" in found.detail) == ("warning", True)
     (tmp_path / "file").touch()
     assert check_spool(settings(spool=str(tmp_path / "file"))).detail == "is not a directory"
 
@@ -221,6 +224,15 @@ async def test_a_store_that_is_not_there(uri: str, says: str, monkeypatch: pytes
     assert found.outcome == "failed"
     assert found.detail.startswith(says)
     assert "hunter2" not in found.detail
+
+
+@pytest.mark.integration
+async def test_a_store_that_answers(document_store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await check_store(settings(store=document_store.uri))
+    assert (found.outcome, "answers, version" in found.detail) == ("ok", True)
+    monkeypatch.setattr("proxy.check.MONGODB_5_0", 1000)
+    found = await check_store(settings(store=document_store.uri))
+    assert (found.outcome, "is too old" in found.detail) == ("failed", True)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.rules import load_rules
 from proxy.sql.model import Verb
-from tests.catalog.made import INT4, TEXT, attribute, relation, snapshot
+from tests.catalog.made import INT4, NUMERIC, TEXT, attribute, relation, snapshot
 from tests.rulefiles.texts import rules
 
 GIVEN = Surroundings(store=True, spool=True, control_dsn=True)
@@ -80,6 +80,14 @@ def test_what_is_captured_and_what_is_not_is_told_of_a_table_that_can_be_mirrore
     outcomes = {detail.partition(":")[0]: outcome for _, outcome, detail in found}
     assert outcomes["capture"] == "ok"
     assert (outcomes["trigger"], outcomes["privilege"]) == ("warning", "warning")
+
+
+def test_of_a_table_whose_rows_cannot_be_documents_nothing_is_captured() -> None:
+    wide = relation(
+        1001, "orders", attribute(1, "id", INT4), attribute(2, "total", NUMERIC, typmod=(40 << 16) + 4)
+    )
+    found = described("database: shop\ntables: {orders: {phase: dual_write}}", shop=snapshot(wide))
+    assert [(outcome, "total" in detail) for _, outcome, detail in found] == [("failed", True)]
 
 
 def test_a_role_that_may_not_write_needs_not_read() -> None:
