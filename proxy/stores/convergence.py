@@ -25,14 +25,19 @@ claim, so the next repair claims (v, r + 2). Whoever claims the larger pair has 
 pair is also the better one. Nothing depends on the state staying as it is between claim and write: an apply that comes
 in between has the larger pair, and stands. A repair always looks.
 
+A command whose sender has given up on it, or died, may reach the documents long afterwards, and create one that nobody
+looks after either: the replay may be through by then. So after a replay, an error that leaves open what was done, or a
+restart, `sweep` takes back, once nothing of that time can be under way any more, what recent tombstones say is dead.
+
 Tombstones, floors and claims expire; nothing older than them may still be under way then (`tombstone_ttl`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -124,6 +129,9 @@ class Elementary(Protocol):
         """By the identity of each `_id` that is there."""
 
     async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]: ...
+
+    def recent(self, since: datetime) -> AsyncIterator[Sequence[Item]]:
+        """The tombstones, and the floor, written since then, by the clocks of who wrote them."""
 
     async def older(self, version: int, limit: int) -> list[Any]:
         """The `_id`s of at most `limit` documents with smaller versions; none only if there are none."""
@@ -240,9 +248,26 @@ async def truncate(store: Elementary, version: int) -> int:
     [answer] = await _advance(store, Area.TOMBSTONES, [floor])
     if isinstance(answer, Poison):
         raise StoreUnavailable(f"the store does not take the floor of a TRUNCATE: {answer.reason}")
+    return await _level(store, floor.pair)
+
+
+async def sweep(store: Elementary, since: datetime) -> int:
+    """Takes back every document that a tombstone or floor written since then says is dead; the number removed."""
     removed = 0
-    while ids := await store.older(version, REMOVED_AT_ONCE):
-        removed += await store.remove([Item(value, floor.pair) for value in ids])
+    async for graves in store.recent(since):
+        tombstones = [grave for grave in graves if grave.id != FLOOR]
+        if tombstones:
+            removed += await store.remove(tombstones)
+        for grave in graves:
+            if grave.id == FLOOR:
+                removed += await _level(store, grave.pair)
+    return removed
+
+
+async def _level(store: Elementary, floor: Pair) -> int:
+    removed = 0
+    while ids := await store.older(floor.version, REMOVED_AT_ONCE):
+        removed += await store.remove([Item(value, floor) for value in ids])
     return removed
 
 

@@ -34,6 +34,7 @@ from proxy.stores.protocol import (
     StoreUnavailable,
     Write,
 )
+from proxy.stores.sweeper import DEFAULT_LATE_SWEEP, Sweeper
 
 DEFAULT_TIMEOUT: Final = 10.0
 DEFAULT_TOMBSTONE_TTL: Final = timedelta(days=7)
@@ -54,11 +55,12 @@ def open_store(
     timeout: float = DEFAULT_TIMEOUT,
     tombstone_ttl: timedelta = DEFAULT_TOMBSTONE_TTL,
     max_connections: int | None = None,
+    late_sweep: float = DEFAULT_LATE_SWEEP,
 ) -> MongoStore:
     """Connects when it is first used: a store that is down is no error. StoreUriError if the URI is wrong.
 
     Every option of the URI holds. Without `w` in it writes wait for the majority; `timeoutMS` shortens `timeout`,
-    which bounds each command.
+    which bounds each command. `late_sweep`: see `sweeper`.
     """
     options: dict[str, Any] = {"appname": "causeway"}
     if max_connections is not None:
@@ -81,25 +83,29 @@ def open_store(
             {"w": "majority"} if concern.is_server_default else concern.document,
             tombstone_ttl,
             {},
-        )
+        ),
+        late_sweep,
     )
 
 
 class MongoStore:
     """See `protocol.Store`. After StoreUnavailable from `apply` the same writes are given again with `replay`."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, late_sweep: float = DEFAULT_LATE_SWEEP) -> None:
         self._link = link
         self._tables: dict[Namespace, MongoCollections] = {}
+        self._sweeper = Sweeper(self._sweep, late_sweep)
         self._outdated: set[Namespace] = set()
         """Tables of whose last writes many came too late: there it pays to look before writing."""
 
     async def apply(
         self, namespace: Namespace, writes: Sequence[Write], *, replay: bool = False
     ) -> list[Outcome | Poison]:
-        table = self._table(namespace)
         look_first = replay or namespace in self._outdated
-        answers = await convergence.apply(table, writes, replay=replay, look_first=look_first)
+        if replay:
+            self._sweeper.need(namespace)
+        with self._open_ended(namespace) as table:
+            answers = await convergence.apply(table, writes, replay=replay, look_first=look_first)
         if answers.count(Outcome.STALE) > _MANY_STALE * len(answers):
             self._outdated.add(namespace)
         else:
@@ -107,16 +113,31 @@ class MongoStore:
         return answers
 
     async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
-        return await convergence.seed(self._table(namespace), writes)
+        with self._open_ended(namespace) as table:
+            return await convergence.seed(table, writes)
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
         return await convergence.states(self._table(namespace), keys)
 
     async def repair(self, namespace: Namespace, repairs: Sequence[Repair]) -> list[bool | Poison]:
-        return await convergence.repair(self._table(namespace), repairs)
+        with self._open_ended(namespace) as table:
+            return await convergence.repair(table, repairs)
 
     async def truncate(self, namespace: Namespace, version: int) -> int:
-        return await convergence.truncate(self._table(namespace), version)
+        with self._open_ended(namespace) as table:
+            return await convergence.truncate(table, version)
+
+    @contextmanager
+    def _open_ended(self, namespace: Namespace) -> Iterator[MongoCollections]:
+        """Writes that fail, or are given up, may be carried out yet."""
+        try:
+            yield self._table(namespace)
+        except BaseException:
+            self._sweeper.need(namespace)
+            raise
+
+    async def _sweep(self, namespace: Namespace, since: datetime) -> int:
+        return await convergence.sweep(self._table(namespace), since)
 
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
         found: dict[Any, Any] = {}
@@ -186,12 +207,14 @@ class MongoStore:
         _check(reply)
 
     async def close(self) -> None:
+        await self._sweeper.close()
         await self._link.client.close()
 
     def _table(self, namespace: Namespace) -> MongoCollections:
         table = self._tables.get(namespace)
         if table is None:
             table = self._tables[namespace] = MongoCollections(self._link, namespace)
+            self._sweeper.need(namespace)  # for what a predecessor has left under way
         return table
 
     async def _update(self, collection: str, query: Mapping[str, Any], change: Any) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import bson
 import pymongo
@@ -21,6 +21,7 @@ from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.read_concern import ReadConcern
 
 from proxy.stores.convergence import Area, Found, Item, Pair, Wrote
@@ -99,16 +100,19 @@ class Link:
         projection: Mapping[str, Any] | None = None,
         limit: int = 0,
     ) -> list[dict[str, Any]]:
-        """From the primary, whatever the URI says: what is decided here must not be decided on old data."""
-        collection = self.client[namespace.database].get_collection(
+        collection = self.collection(namespace)
+        with translated(), pymongo.timeout(self.timeout):
+            found = await collection.find(condition, projection, limit=limit).to_list()
+        return [_document(raw) for raw in found]
+
+    def collection(self, namespace: Namespace) -> AsyncCollection[dict[str, Any]]:
+        """Gives documents undecoded, from the primary, whatever the URI says: nothing is decided here on old data."""
+        return self.client[namespace.database].get_collection(
             namespace.collection,
             codec_options=_RAW,
             read_preference=ReadPreference.PRIMARY,
             read_concern=ReadConcern("local"),
         )
-        with translated(), pymongo.timeout(self.timeout):
-            found = await collection.find(condition, projection, limit=limit).to_list()
-        return [decode(bytes(raw.raw)) for raw in cast("list[RawBSONDocument]", found)]
 
     async def expire(self, collection: str) -> None:
         """Makes sure, once in this process, that documents of `_causeway` go when their time is over."""
@@ -213,6 +217,24 @@ class MongoCollections:
                 )
         return found
 
+    async def recent(self, since: datetime) -> AsyncIterator[list[Item]]:
+        place = self._places[Area.TOMBSTONES]
+        collection = self._link.collection(place)
+        cursor = collection.find({"at": {"$gte": since}}, {"_cw": 1}, batch_size=_KEYS_AT_ONCE)
+        try:
+            while True:
+                with translated(), pymongo.timeout(self._link.timeout):
+                    found = await cursor.to_list(_KEYS_AT_ONCE)
+                if not found:
+                    return
+                yield [
+                    Item(document["_id"], _pair(document.get("_cw"))) for document in map(_document, found)
+                ]
+        except CommandRejected as error:
+            raise StoreUnavailable(f"the store could not be asked: {error}") from error
+        finally:
+            await cursor.close()
+
     async def older(self, version: int, limit: int) -> list[Any]:
         condition = {"_cw.v": {"$lt": Int64(version)}}
         found = await self._find(Area.DOCUMENTS, condition, {"_id": 1}, limit)
@@ -258,6 +280,10 @@ def decode(raw: bytes) -> dict[str, Any]:
     """A document as plain dicts: also where a jsonb value has the names of a DBRef."""
     document = bson.decode(raw, OPTIONS)
     return _plain(document) if b"$ref\x00" in raw else document
+
+
+def _document(raw: Any) -> dict[str, Any]:
+    return decode(bytes(raw.raw))
 
 
 def _plain(value: Any) -> Any:
