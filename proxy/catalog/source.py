@@ -26,8 +26,10 @@ SETTINGS: Mapping[str, str] = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "client_encoding": "UTF8",
+    "jit": "off",
 }
-"""Of every connection: it writes nothing, a row that row security would hide is an error, text output is exact."""
+"""Of every connection: it writes nothing, a row that row security would hide is an error, text output is exact, and
+no time goes into compiling queries that are estimated far too high."""
 
 
 class SourceError(Exception):
