@@ -51,7 +51,11 @@ tell where it ends."""
 _FIRST = re.compile(_LEAD, re.IGNORECASE)
 _LATER = re.compile(rb";" + _LEAD, re.IGNORECASE)
 _ESCAPED_NAME = re.compile(rb'[uU]&"')
-_RUNS = re.compile(rb"[a-z0-9_$\x80-\xff]+")
+_LEADING = frozenset(word.encode() for word in LEADING_WORDS)
+_FOLDED = bytes(
+    byte if byte >= 0x80 or chr(byte).isalnum() or chr(byte) in "_$" else 0x20 for byte in range(256)
+).lower()
+"""What makes up words, in lower case; anything else is a space."""
 _RUNS_OF_TEXT = re.compile(r"[a-z0-9_$\x80-\U0010ffff]+")
 
 
@@ -72,12 +76,12 @@ class Mentions:
 
     def search(self, body: bytes, encoding: str = "utf-8") -> bool:
         """`body`: a text as the client sent it; `encoding`: Python's name of its client_encoding."""
-        if _FIRST.match(body) is not None:
+        words = body.translate(_FOLDED).split()
+        if not self._plain.isdisjoint(words):
+            return True
+        if words[0] in _LEADING if body[:1].isalpha() else _FIRST.match(body) is not None:
             return True
         if b";" in body and _LATER.search(body) is not None:
-            return True
-        lower = body.lower()
-        if not self._plain.isdisjoint(_RUNS.findall(lower)):
             return True
         if b"&" in body and _ESCAPED_NAME.search(body) is not None:
             return True
