@@ -1,9 +1,9 @@
 """jsonb as a sub-document.
 
-Integers that fit become Int32 or Int64, all other numbers Decimal128 with their scale. Field names that MongoDB or its
-drivers give a meaning to are escaped, injectively: a `$` in front as `%24`, every `.` as `%2E`, the empty name as
-`%00`, and a `%` that would read as one of these escapes as `%25`. So `{"$ref": 1, "a.b": 2}` is kept as
-`{"%24ref": 1, "a%2Eb": 2}`, and `50%` stays `50%`.
+Integers of up to 64 bits become Int32 or Int64 as they fit, all other numbers Decimal128 with their scale. Names that
+MongoDB or its drivers give a meaning to are escaped, injectively: a `$` in front as `%24`, every `.` as `%2E`, the
+empty name as `%00`, and a `%` that would read as one of these escapes as `%25`. So `{"$ref": 1, "a.b": 2}` is kept
+as `{"%24ref": 1, "a%2Eb": 2}`, and `50%` stays `50%`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from bson.decimal128 import Decimal128
-from bson.int64 import Int64
 
 from proxy.documents.codec import Codec, Foreign, Marked, Unfit
 from proxy.documents.numbers import decimal_text, parse_decimal128
@@ -28,7 +27,6 @@ MAX_DEPTH = 80
 NULL_FLAG = "null"
 """Tells JSON's null from SQL's NULL where the field is null."""
 
-_INT32 = 1 << 31
 _INT64 = 1 << 63
 _INT64_DIGITS = 19
 
@@ -55,10 +53,8 @@ def unescape(name: str) -> str:
 def _parse_int(digits: str) -> Any:
     if len(digits) <= _INT64_DIGITS + 1:
         value = int(digits)
-        if -_INT32 <= value < _INT32:
-            return value
         if -_INT64 <= value < _INT64:
-            return Int64(value)
+            return value
     return parse_decimal128(digits)
 
 
@@ -66,9 +62,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {escape(name): value for name, value in pairs}
 
 
-_decode = JSONDecoder(
-    parse_int=_parse_int, parse_float=parse_decimal128, object_pairs_hook=_object, strict=False
-).decode
+_decode = JSONDecoder(parse_int=_parse_int, parse_float=parse_decimal128, object_pairs_hook=_object).decode
+_decode_simple = JSONDecoder().decode
+"""For texts without what a name could need an escape for, without fractions and without large integers."""
+_NOT_SIMPLE = re.compile(rf'[$%.]|""|[0-9]{{{_INT64_DIGITS}}}').search
 
 
 def _depth(text: str) -> int:
@@ -87,7 +84,7 @@ def parse_jsonb(text: str) -> Marked:
     """What jsonb writes; SQL NULL is not among it."""
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise Unfit(f"the JSON has more than {MAX_DEPTH} levels")
-    value = _decode(text)
+    value = _decode(text) if _NOT_SIMPLE(text) else _decode_simple(text)
     return value, None, NULL_FLAG if value is None else None
 
 

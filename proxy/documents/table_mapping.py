@@ -306,22 +306,28 @@ class TableMapping:
     def values_text(
         self, columns: Sequence[str], fields: Fields, text: bytes | None = None
     ) -> tuple[str | None, ...]:
-        """The text output of columns of a row, excluded ones too. NotMirrored where it cannot be told."""
-        values: list[str | None] = []
-        for name in columns:
-            column = self.by_name.get(name) or self.hidden.get(name)
-            if column is None:
-                raise NotMirrored(name)
-            raw = fields[column.position]
-            if raw is None:
-                values.append(None)
-            elif column.codec.binary:
-                values.append(column.codec.out(raw))
-            elif text is not None:
-                values.append(parse_row_text(reader(self.encoding)(text))[column.position])
-            else:
-                raise NotMirrored(name)
-        return tuple(values)
+        """The text output of columns of a row, excluded ones too. NotMirrored where it cannot be told, Unrepresentable
+        where the row cannot be read."""
+        try:
+            return tuple(self._value_text(name, fields, text) for name in columns)
+        except NotMirrored:
+            raise
+        except _FAULTS as error:
+            known = [column for column in (*self.columns, *self.hidden.values()) if column.name in columns]
+            raise self._unfit(fields, known, error) from None
+
+    def _value_text(self, name: str, fields: Fields, text: bytes | None) -> str | None:
+        column = self.by_name.get(name) or self.hidden.get(name)
+        if column is None:
+            raise NotMirrored(name)
+        raw = fields[column.position]
+        if raw is None:
+            return None
+        if column.codec.binary:
+            return column.codec.out(raw)
+        if text is None:
+            raise NotMirrored(name)
+        return parse_row_text(reader(self.encoding)(text))[column.position]
 
     def bson_filter(self, columns: Sequence[str], values: Sequence[str | None]) -> dict[str, Any]:
         """A filter for the documents whose columns have these values, given as text output.
