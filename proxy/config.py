@@ -194,7 +194,8 @@ class Settings(BaseModel):
     """For reaching one upstream host, TLS included; then the next is tried."""
 
     drain_timeout: Annotated[Seconds, Field(ge=0), Doc(TIMES, "DURATION")] = 30.0
-    """How long transactions may still run after SIGTERM before their connections are closed."""
+    """How long transactions may still run after SIGTERM before their connections are closed; then, as long again, how
+    long the mirror may take to empty its queue."""
 
     close_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 5.0
     """How long a connection that is being closed may take to accept its last bytes; then it is reset."""
