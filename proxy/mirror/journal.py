@@ -93,8 +93,9 @@ class Journal:
         self._grow(cost(data))
         self._soon(then)
 
-    def cut(self, entry: int, start: int) -> None:
-        """Remove the parts from effect `start` on, before any part that is put afterwards."""
+    def cut(self, entry: int, start: int, size: int) -> None:
+        """Remove the parts from effect `start` on, which counted `size` bytes; those put afterwards stay."""
+        self.bytes -= size
         if self._batch.parts:  # parts of this very batch may be concerned, and cuts come first in a batch
             self._batch.parts = [part for part in self._batch.parts if part[0] != entry or part[1] < start]
         self._batch.cuts.append((entry, start))

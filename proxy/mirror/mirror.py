@@ -81,7 +81,8 @@ class Mirror:
         """Those that are in no spool."""
         self._in_doubt: set[Transaction] = set()
         self._marker: asyncio.TimerHandle | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._resolving: asyncio.Task[None]
+        self._filling: asyncio.Task[None]
         self._quiet: list[asyncio.Future[None]] = []
         self._stopped = False
 
@@ -181,10 +182,10 @@ class Mirror:
         if self._directory is not None:
             self._spool = await self._refill.open()
             self._securing.journal = self._spool.journal
-        for run in (self._resolver.run, self._refill.run):
-            task = self._loop.create_task(run())
+        self._resolving = self._loop.create_task(self._resolver.run())
+        self._filling = self._loop.create_task(self._refill.run())
+        for task in (self._resolving, self._filling):
             task.add_done_callback(_complain)
-            self._tasks.append(task)
 
     async def drain(self, timeout: float) -> bool:
         """Wait until the store has everything that was committed; whether it does."""
@@ -202,10 +203,7 @@ class Mirror:
         """Bring what is in memory only to disk, as far as there is one; end everything. False where something was
         lost, which is recorded as gaps."""
         self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._end_tasks()
         await self._intake.stop()
         await self._lanes.stop()
         kept = self._keep()
@@ -213,6 +211,11 @@ class Mirror:
             self._marker.cancel()
         await self._refill.close()
         return kept
+
+    async def _end_tasks(self) -> None:
+        self._refill.stop()
+        self._resolving.cancel()
+        await asyncio.wait({self._resolving, self._filling})
 
     # how a held transaction lives
 

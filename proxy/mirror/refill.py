@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Protocol
 
 from proxy.logs import get_logger
@@ -62,6 +63,7 @@ class Refill:
         """The process' own first."""
         self._doubted: dict[tuple[Spool, int], Entry] = {}
         """Entries of adopted spools of which it is not known whether they committed."""
+        self._stopping = False
         self._burying: set[asyncio.Task[None]] = set()
         self.room = asyncio.Event()
         """Set when there may be room in memory, or something new on disk."""
@@ -100,11 +102,10 @@ class Refill:
         if self._directory is None:
             return
         looked = self._loop.time()
-        while True:
-            try:
-                await asyncio.wait_for(self.room.wait(), ADOPT_SECONDS)
-            except TimeoutError:
-                pass
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ADOPT_SECONDS):
+                    await self.room.wait()
             self.room.clear()
             try:
                 await self._fill()
@@ -114,11 +115,23 @@ class Refill:
                     await self._adopt()
             except SpoolFailed as error:
                 log.error("spool_read_failed", error=str(error))
-                await asyncio.sleep(DISK_RETRY)
-                self.room.set()
+                await self._pause()
+            except Exception as error:
+                log.exception("spool_read_failed", error)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        if not self._stopping:
+            await asyncio.sleep(DISK_RETRY)
+            self.room.set()
+
+    def stop(self) -> None:
+        """Have `run` return soon: threads read in a file's name, so it is not cancelled."""
+        self._stopping = True
+        self.room.set()
 
     async def close(self) -> None:
-        """Close every spool; what is left in them is for whoever comes next."""
+        """`run` has returned: close every spool; what is left in them is for whoever comes next."""
         if self._burying:
             await asyncio.wait(self._burying)
         for spool in self._spools:
@@ -138,6 +151,8 @@ class Refill:
             for spool in self._spools:
                 if not spool.parked:
                     continue
+                if self._stopping:
+                    return
                 for held, entry, damage in await spool.page(self._loop.time()):
                     if damage is not None:
                         self._damaged(entry, damage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Protocol
@@ -100,10 +101,9 @@ class Resolver:
                     await self._ask(database, due)
             soonest = min((doubt.due for doubts in self._doubts.values() for doubt in doubts), default=None)
             timeout = None if soonest is None else max(0.0, soonest - self._clock())
-            try:
-                await asyncio.wait_for(self._news.wait(), timeout)
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._news.wait()
 
     async def _ask(self, database: str, doubts: list[Doubt]) -> None:
         source = self._source(database)
@@ -131,6 +131,8 @@ class Resolver:
             if database not in self._away:
                 log.warning("in_doubt_cannot_ask", database=database, error=str(error), waiting=len(doubts))
             self._away.add(database)
+        except Exception as error:
+            log.exception("in_doubt_cannot_ask", error, database=database, waiting=len(doubts))
         else:
             self._away.discard(database)
         now = self._clock()

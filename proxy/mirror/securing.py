@@ -34,8 +34,8 @@ class Tables(Protocol):
 
     def all(self, database: str) -> Iterable[Known]: ...
 
-    def unknown_is_strict(self, database: str) -> bool:
-        """Whether a relation that is not known must be taken for one of a strict table."""
+    def unknown_is_strict(self, database: str, oid: bytes) -> bool:
+        """Whether a relation that `by_oid` does not give must be taken for one of a strict table."""
 
 
 class Securing:
@@ -59,7 +59,11 @@ class Securing:
         for effect in tx.effects[start:] if start else tx.effects:
             if type(effect) is Image:
                 known = by_oid(database, effect.record[12:16])
-                if known.strict if known is not None else self._tables.unknown_is_strict(database):
+                if (
+                    known.strict
+                    if known is not None
+                    else self._tables.unknown_is_strict(database, table_of(effect.record))
+                ):
                     return True
             else:
                 for table in tables_of(effect):
@@ -80,7 +84,7 @@ class Securing:
             return False
         self._enter(tx)
         self._count(tx)
-        tx.disk += cost(data)
+        self._weigh(tx, data)
         tx.stored = tx.spooled + len(tx.effects)
 
         def written(done: bool) -> None:
@@ -113,12 +117,12 @@ class Securing:
         position = tx.spooled
         for run in _runs(tx.effects, {place - tx.spooled for place in tx.boundaries()}):
             data = pack(run)
-            tx.parts.append(position)
+            tx.parts.append((position, cost(data)))
             tx.disk += cost(data)
             journal.put_part(tx.entry, position, data)
             position += len(run)
         tx.moved()
-        tx.disk += cost(b"")
+        self._weigh(tx, b"")
         journal.put(
             tx.entry,
             SpoolState.OPEN,
@@ -134,7 +138,7 @@ class Securing:
         """What is on disk of it is not needed any more."""
         if tx.entry and self.journal is not None:
             self.journal.done(tx.entry, tx.disk, parts=bool(tx.parts))
-            tx.entry = tx.disk = 0
+            tx.entry = tx.disk = tx.main = 0
 
     def overflow(self, tx: Transaction, detail: str) -> None:
         """Give up what is in memory: gaps in its place."""
@@ -163,7 +167,7 @@ class Securing:
             known = self._tables.by_oid(tx.database, table_of(effect.record))
             if known is not None:
                 found.add(known.table)
-            elif self._tables.unknown_is_strict(tx.database):
+            elif self._tables.unknown_is_strict(tx.database, table_of(effect.record)):
                 found.update(known.table for known in self._tables.all(tx.database))
         return found
 
@@ -182,9 +186,18 @@ class Securing:
         if not tx.entry:
             tx.entry = self.journal.number()
         if tx.cut is not None:
-            self.journal.cut(tx.entry, tx.cut)
-            tx.parts = [start for start in tx.parts if start < tx.cut]
+            gone = sum(size for start, size in tx.parts if start >= tx.cut)
+            self.journal.cut(tx.entry, tx.cut, gone)
+            tx.parts = [part for part in tx.parts if part[0] < tx.cut]
+            tx.disk -= gone
             tx.cut = None
+
+    def _weigh(self, tx: Transaction, data: bytes) -> None:
+        """The entry itself, which may have been there, has `data` from now on."""
+        assert self.journal is not None
+        self.journal.bytes -= tx.main
+        tx.disk += cost(data) - tx.main
+        tx.main = cost(data)
 
     def _count(self, tx: Transaction) -> None:
         by_oid = self._tables.by_oid

@@ -135,11 +135,10 @@ class Targets:
                 if target is not None:
                     yield target
 
-    def unknown_is_strict(self, database: str) -> bool:
-        """Whether a relation that is not known must be taken for one of a strict table."""
-        book = self._tables()
-        if book is not self._book:
-            self._renew(book)
+    def unknown_is_strict(self, database: str, oid: bytes) -> bool:
+        """Whether a relation that `by_oid` does not give must be taken for one of a strict table."""
+        if self.settled(database, oid):
+            return False
         if database not in self._strict:
             self._strict[database] = any(target.strict for target in self.all(database))
         return self._strict[database]

@@ -67,6 +67,7 @@ class Transaction:
         "entry",
         "floor",
         "lapsed",
+        "main",
         "parts",
         "size",
         "spooled",
@@ -97,8 +98,10 @@ class Transaction:
         """Bytes its entry and parts count for in the spool."""
         self.stored = 0
         """How many effects the entry holds, those of `spooled` among them."""
-        self.parts: list[int] = []
-        """Of every part in the spool, the number of the first effect in it."""
+        self.main = 0
+        """Bytes that the entry itself counts for."""
+        self.parts: list[tuple[int, int]] = []
+        """Of every part in the spool, the number of the first effect in it, and the bytes it counts for."""
         self.tables: set[TableId] = set()
         """Of the effects in the parts."""
         self.tide: Tide | None = None
@@ -183,7 +186,7 @@ class Transaction:
     def lost(self) -> None:
         """Nothing of it is in the spool any more."""
         self._savepoints = [(name, max(0, place - self.spooled)) for name, place in self._savepoints]
-        self.entry = self.disk = self.stored = self.spooled = 0
+        self.entry = self.disk = self.main = self.stored = self.spooled = 0
         self.parts = []
         self.cut = None
 

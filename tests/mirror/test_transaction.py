@@ -103,7 +103,7 @@ def test_a_rollback_behind_what_is_in_the_spool_says_so() -> None:
     tx.add([insert(1, "a", 100)])
     tx.savepoint("s")
     tx.add([insert(1, "a", 200)])
-    tx.parts = [0, 1]
+    tx.parts = [(0, 10), (1, 10)]
     tx.moved()
     tx.add([insert(1, "a", 300)])
     assert (tx.spooled, tx.stored, names(tx)) == (2, 2, [300])
