@@ -104,15 +104,20 @@ def numeric_precision(typmod: int) -> int | None:
     return None if typmod < 0 else (typmod - _NUMERIC_HEADER >> _PRECISION_SHIFT) & 0xFFFF
 
 
-def codec_of(oid: int, typmod: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
-    """NoCodec where a column of the type must be refused. `encoding` as Python names it."""
+def codec_of(
+    oid: int, typmod: int, types: Mapping[int, TypeInfo], encoding: str, *, within: bool = False
+) -> Codec:
+    """NoCodec where a column of the type must be refused. `encoding` as Python names it.
+
+    `within`: of a part of a composite or range, whose text alone is needed, whatever a document could hold.
+    """
     if (fixed := FIXED.get(oid)) is not None:
         return fixed
     if (textual := TEXTUAL.get(oid)) is not None:
         return textual(encoding)
     if oid == NUMERIC_OID:
         precision = numeric_precision(typmod)
-        if precision is not None and precision > MAX_DIGITS:
+        if precision is not None and precision > MAX_DIGITS and not within:
             raise NoCodec(f"numeric({precision}) can hold more than the {MAX_DIGITS} digits of a document")
         return NUMERIC
     if oid in (TIMESTAMP, TIMESTAMPTZ):
@@ -122,33 +127,25 @@ def codec_of(oid: int, typmod: int, types: Mapping[int, TypeInfo], encoding: str
     info = types.get(oid)
     if info is None:
         raise NoCodec(f"the type with oid {oid} is not in the catalogue that was read")
-    return _made(info, typmod, types, encoding)
+    return _made(info, typmod, types, encoding, within)
 
 
-def _made(info: TypeInfo, typmod: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
+def _made(info: TypeInfo, typmod: int, types: Mapping[int, TypeInfo], encoding: str, within: bool) -> Codec:
     if info.kind == "d":
-        return codec_of(info.base, info.base_typmod, types, encoding)
+        return codec_of(info.base, info.base_typmod, types, encoding, within=within)
     if info.kind == "e":
         return text_like(encoding)
     if info.category == "A" and info.element:
-        return array(codec_of(info.element, typmod, types, encoding), info.delimiter)
+        return array(codec_of(info.element, typmod, types, encoding, within=within), info.delimiter)
     if info.kind == "c" and info.sendable:
-        return composite([_inner(field, types, encoding) for _, field in info.fields])
+        return composite([codec_of(part, -1, types, encoding, within=True) for _, part in info.fields])
     if info.kind == "r" and info.element:
-        return range_of(_inner(info.element, types, encoding))
+        return range_of(codec_of(info.element, -1, types, encoding, within=True))
     if info.kind == "m" and info.element:
         one = types.get(info.element)
         subtype = one.element if one is not None and one.kind == "r" else info.element
-        return multirange_of(_inner(subtype, types, encoding))
+        return multirange_of(codec_of(subtype, -1, types, encoding, within=True))
     known = EXTENSIONS.get(info.name)
     if known is not None and info.sendable:
         return known(encoding)
     return unsent(keyed=False)
-
-
-def _inner(oid: int, types: Mapping[int, TypeInfo], encoding: str) -> Codec:
-    """Of a part whose text alone is needed: what a document could not hold is no matter."""
-    try:
-        return codec_of(oid, -1, types, encoding)
-    except NoCodec:
-        return unsent(keyed=False)

@@ -207,6 +207,16 @@ CASES = (
     Case("char(3)[]", ("{a,bcd,NULL}",), keyed=False),
     Case("mood[]", ("{sad,NULL}",), keyed=False, setup="CREATE TYPE mood AS ENUM ('sad')"),
     Case("ids[]", ('{"{1,2}",NULL,"[0:0]={7}"}',), keyed=False, setup="CREATE DOMAIN ids AS int[]"),
+    Case("citext", ("Bob", "bob", ""), keyed=False, setup="CREATE EXTENSION citext"),
+    Case("ltree", ("a.b.c", ""), setup="CREATE EXTENSION ltree"),
+    Case("hstore", ('a=>1, "b c"=>NULL', ""), keyed=False, setup="CREATE EXTENSION hstore"),
+    Case("hstore[]", ('{"a=>1",NULL}',), keyed=False, setup="CREATE EXTENSION hstore"),
+    Case(
+        "priced",
+        ("(1.50,123456789012345678901234567890123456789012345678.90,,2020-01-01)",),
+        keyed=False,
+        setup="CREATE DOMAIN wide AS numeric(50,2);CREATE TYPE priced AS (a numeric, b wide, c char(3), d date)",
+    ),
     Case("tsquery[]", ("{\"'a' & 'b'\",NULL}",), keyed=False),
 )  # fmt: skip
 
