@@ -47,7 +47,7 @@ def gap_id(database: str, unseen: Unseen, owner: str = "") -> str:
     """The same for the same database, table, cause and scope. `owner`: a proxy, where the gap is about it alone."""
     rows = None if unseen.rows is None else [unseen.rows.columns, unseen.rows.values]
     parts = [database, unseen.table.schema, unseen.table.name, unseen.cause.value, rows, owner]
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 class Gap:

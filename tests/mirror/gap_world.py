@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from proxy.catalog.model import ForeignKey, Reach, Relation, SideEffect, Snapshot, TypeInfo
+from proxy.documents.records import parse_image
 from proxy.mirror.effects import Cause, TableId
 from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.phases import Phase
@@ -126,8 +128,6 @@ class MemoryStore:
         await self._step()
         before = self.ledger.get(gap.id)
         if before is not None:
-            from dataclasses import replace
-
             gap = replace(
                 gap,
                 count=before.count + gap.count,
@@ -294,8 +294,6 @@ def new_source(gate: Gate = no_gate) -> MemorySource:
 
 def document_of(table: MirroredTable, row: Row) -> tuple[Key, Document, Document]:
     """What an image of the row becomes."""
-    from proxy.documents.records import parse_image
-
     _, _, fields = parse_image(record_of(table.relation, row))
     document, extra = table.mapping.document(fields)
     return table.mapping.key(fields), document, extra

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import bson
+
+from proxy.fleet.beats import Beat, Fleet, TableFact, Wait, parse_beat
+from proxy.mirror.effects import TableId
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def beat(proxy: str = "other", number: int = 1, incarnation: str = "i", **more: object) -> Beat:
+    return replace(Beat(proxy, incarnation, number, MOMENT, MOMENT), **more)  # type: ignore[arg-type]
+
+
+def fleet_of(*beats: Beat, marked: tuple[str, ...] = (), now: float = 0.0) -> Fleet:
+    fleet = Fleet("me")
+    fleet.observe(beats, marked, now)
+    return fleet
+
+
+def test_a_beat_survives_the_store() -> None:
+    told = beat(
+        version="1.0",
+        rules="abc",
+        tables=(TableFact("a.b$c", TableId("s.", "$t"), "dual_write", "strict"),),
+        queued=7,
+        gaps=MappingProxyType({("a.b$c", 's."T"'): 2}),
+        passed=MappingProxyType({"a.b$c": (2047 << 52) | 5}),
+        clean=True,
+    )
+    options: bson.CodecOptions[Mapping[str, Any]] = bson.CodecOptions(tz_aware=True)
+    assert parse_beat("other", bson.decode(bson.encode(told.document()), options)) == told
+
+
+def test_fields_of_a_newer_version_do_not_matter() -> None:
+    document = {**beat().document(), "moon": "full"}
+    del document["gaps"]
+    assert parse_beat("other", document) == beat()
+
+
+def test_silence_is_counted_from_when_a_beat_was_first_seen() -> None:
+    fleet = fleet_of(beat(number=1), now=100.0)
+    fleet.observe([beat(number=1)], (), 150.0)
+    assert fleet.silent(159.9, 60.0) == []
+    assert fleet.silent(160.0, 60.0) == [beat(number=1)]
+    fleet.observe([beat(number=2)], (), 170.0)
+    assert fleet.silent(229.0, 60.0) == []
+    fleet.observe([beat(number=2, incarnation="j")], (), 229.0)
+    assert fleet.silent(240.0, 60.0) == []
+
+
+def test_who_is_not_waited_for() -> None:
+    ended, lost, alive, me = beat("a", clean=True), beat("b"), beat("c"), beat("me")
+    fleet = fleet_of(ended, lost, alive, me, marked=("b",))
+    assert fleet.others() == [alive]
+    assert fleet.silent(1e9, 1.0) == [alive]
+    assert set(fleet.beats) == {"a", "b", "c", "me"}
+
+
+def passed(version: int, number: int = 1) -> Beat:
+    return beat(number=number, passed=MappingProxyType({"shop": version}))
+
+
+def test_waiting_is_over_once_every_proxy_has_passed() -> None:
+    wait = Wait("shop", 10)
+    assert not wait.over([passed(9)])
+    assert not wait.over([passed(10), passed(9)])
+    assert wait.over([passed(10), passed(11)])
+    assert Wait("shop", 10).over([])
+
+
+def test_who_says_nothing_of_the_database_is_heard_twice_more() -> None:
+    wait = Wait("shop", 10)
+    assert not wait.over([beat(number=5)])
+    assert not wait.over([beat(number=6)])
+    assert wait.over([beat(number=7)])
+    wait = Wait("shop", 10)
+    assert not wait.over([beat(number=5)])
+    assert not wait.over([beat(number=9, incarnation="j")])
+    assert not wait.over([beat(number=10, incarnation="j")])
+    assert wait.over([beat(number=11, incarnation="j")])
+    assert not wait.over([passed(9, number=20)])
