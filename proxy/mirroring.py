@@ -17,10 +17,10 @@ from proxy import __version__
 from proxy.admin.counters import Counters
 from proxy.admin.mirror import CatalogueReport, MirrorReport, compose
 from proxy.catalog.book import CatalogueBook, ruled_tables
-from proxy.catalog.changes import changes
+from proxy.catalog.changes import Change, Verdict, changes
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
-from proxy.catalog.source import SourceDatabase
+from proxy.catalog.source import SourceDatabase, SourceError
 from proxy.config import Settings
 from proxy.fleet.beats import TableFact
 from proxy.fleet.heartbeat import Facts, Heartbeat, HeartbeatLimits
@@ -51,6 +51,10 @@ Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
 
 MAX_COPY_KEYS = 100_000
 """Keys taken from the data of one COPY; a larger one is a gap of the whole table."""
+
+
+LOOK_TIMEOUT = 2.0
+"""Seconds the reply to DDL on a watched table waits for a look at the catalogue, at most."""
 
 
 class MirroringError(Exception):
@@ -94,6 +98,7 @@ class Mirroring:
         self._grounds: dict[str, Ground | None] = {}
         self._generation = 0
         self._started = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._gap_file = self._open_gap_file(settings.spool)
         self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
         self.gaps = GapKeeper(
@@ -155,7 +160,7 @@ class Mirroring:
             cache_size=settings.statement_cache,
             max_statement=settings.max_statement,
             max_copy_keys=min(MAX_COPY_KEYS, settings.max_reread_rows),
-            defined=self._catalogue.refresh_soon,
+            defined=self._defined,
         )
         self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
         self._unsubscribe = [
@@ -205,6 +210,9 @@ class Mirroring:
         """Ends everything; no session is left by now."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._heartbeat.stop()
         await self.mirror.stop()
         await self._catalogue.stop()
@@ -242,14 +250,54 @@ class Mirroring:
 
     def _catalogue_changed(self, database: str, old: Snapshot | None, new: Snapshot) -> None:
         if old is not None:
-            for table in tuple(self._tables.mirrored(database)):
-                for change in changes(old, new, table.relation.id, table.mapping):
-                    self.gaps.record(
-                        database,
-                        Unseen(Cause.DDL, table.relation.id, None, change),
-                        self.mirror.latest(database),
+            rules = {
+                TableId(*name): rule
+                for name, rule in self._book.current.for_database(database).items()
+                if rule.phase > Phase.PASSTHROUGH
+            }
+            for change in changes(old, new, rules):
+                if change.verdict is not Verdict.GAP:
+                    log.info(
+                        "table_changed", database=database, table=str(change.table), change=change.detail
                     )
+                elif change.unless_empty:
+                    self._begin(self._gap_unless_empty(database, change))
+                else:
+                    self._gap(database, change)
         self._rebuild()
+
+    def _gap(self, database: str, change: Change) -> None:
+        unseen = Unseen(Cause.DDL, change.table, None, change.detail)
+        self.gaps.record(database, unseen, self.mirror.latest(database))
+
+    async def _gap_unless_empty(self, database: str, change: Change) -> None:
+        try:
+            snapshot = self._catalogue.current(database)
+            relation = None if snapshot is None else snapshot.relations.get(change.unless_empty)
+            if relation is not None and await self._catalogue.source(database).is_empty(relation):
+                return
+        except SourceError as error:
+            log.warning("table_not_looked_at", database=database, reason=error.reason)
+        self._gap(database, change)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _defined(self, database: str, then: Callable[[], None]) -> bool:
+        """A session has run DDL: look at the catalogue, and tell it when that is done."""
+        self._begin(self._look_again(database, then))
+        return False
+
+    async def _look_again(self, database: str, then: Callable[[], None]) -> None:
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT):
+                await self._catalogue.refresh(database)
+        except TimeoutError:
+            log.warning("catalogue_slow", database=database, seconds=LOOK_TIMEOUT)
+        finally:
+            then()
 
     def _surroundings(self) -> Surroundings:
         settings = self._settings

@@ -89,6 +89,7 @@ class Replies:
         "_acking",
         "_collected",
         "_counters",
+        "_defined",
         "_ended",
         "_expected",
         "_failed",
@@ -173,7 +174,10 @@ class Replies:
         self._need = 0
         self._passing = 0
         """Bytes still to come of a message that is handed on without a look."""
-        self._acking = False
+        self._acking = 0
+        """How many things the reply to a commit still waits for: the store, a look at the catalogue."""
+        self._defined = False
+        """Whether the transaction has changed what may be a mirrored table."""
         self._held: list[bytes] = []
         """What the server sent while the reply to a commit waits for the store."""
         self._out_client: list[bytes] = []
@@ -441,17 +445,30 @@ class Replies:
             return _SWALLOW
         self.block = status != IDLE_STATUS and not (expected and any(e.owed in READY for e in expected))
         self._sealed = False
+        if self.portals:
+            self._age_portals(idle=status == IDLE_STATUS)
         if status == IDLE_STATUS:
-            self.portals.clear()
             self.plans.transaction_ended(committed=not failed)
             if self.transaction is not None or self._intent is not None:
                 if failed:
                     self._discard()
                 else:
                     self._commit()
+            if self._defined:
+                self._defined = False
+                if not failed and not self.shared.defined(self.database, self._acked):
+                    self._acking += 1
         if not self._acking:
             self._report()
         return None
+
+    def _age_portals(self, *, idle: bool) -> None:
+        """Portals end with their transaction; those of a later batch live on."""
+        for name, bound in tuple(self.portals.items()):
+            if bound.ahead:
+                bound.ahead -= 1
+            elif idle:
+                del self.portals[name]
 
     def _report(self) -> None:
         if self._report_when is not ReportWhen.NEVER and self.may_end:
@@ -514,7 +531,7 @@ class Replies:
         """PostgreSQL has committed; sets `_acking` where the reply has to wait for the store."""
         tx, self.transaction = self.transaction, None
         ack, self._ack = self._ack, None
-        self._strict = False
+        self._strict = self._sealed = False
         if tx is not None:
             if self._intent is not None and not tx.empty:
                 self.mirror.secure(tx, _nobody_waits)  # before the intent goes
@@ -523,14 +540,15 @@ class Replies:
             elif ack is None:
                 self.mirror.committed(tx)
             elif not self.mirror.committed(tx, self._acked, ack):
-                self._acking = True
+                self._acking += 1
         self._drop_intent()
 
     def _discard(self) -> None:
         """PostgreSQL has rolled back."""
+        self._defined = False
         tx, self.transaction = self.transaction, None
         self._ack = None
-        self._strict = False
+        self._strict = self._sealed = False
         if tx is not None:
             self.mirror.aborted(tx)
         self._drop_intent()
@@ -541,10 +559,12 @@ class Replies:
             self._intent = None
 
     def _acked(self) -> None:
-        """The store has the transaction, or the time is up: hand on what was held."""
+        """The store has the transaction, or the time is up, or the catalogue is fresh: hand on what was held."""
         if self._ended or not self._acking:
             return
-        self._acking = False
+        self._acking -= 1
+        if self._acking:
+            return
         held, self._held = self._held, []
         self._owner.release_server()
         self.to_client(held[0])

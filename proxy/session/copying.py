@@ -30,7 +30,11 @@ class CopyData(ExtendedQueries):
 
         self._copy_step = step
         self._copy_keys = CopyKeys(
-            copy.layout, copy.positions, max_rows=self.shared.max_copy_keys, encoding=self.plans.codec
+            copy.layout,
+            copy.positions,
+            types=copy.types,
+            encoding=self.plans.codec,
+            max_rows=self.shared.max_copy_keys,
         )
 
     def _copy_data(self, message: bytes) -> bool:
@@ -61,7 +65,7 @@ class CopyData(ExtendedQueries):
         found = keys.finish()
         copy = step.copy
         if found is None:
-            effect = Unseen(Cause.COPY, copy.table, None, "the keys could not be taken from the data")
+            effect = Unseen(Cause.COPY, copy.table, None, keys.failure or "its keys are not known")
         elif not found:
             return
         else:

@@ -11,6 +11,7 @@ from proxy.session.expected import (
     PLAIN_DESCRIBE_STATEMENT,
     PLAIN_EXECUTE,
     PLAIN_SYNC,
+    READY,
     Expected,
     Owed,
 )
@@ -61,7 +62,8 @@ class ExtendedQueries(SimpleQueries):
         step = prepared.step
         if step is not None:
             step = self._resolved(step)
-        bound = Portal(step, prepared.origin)
+        ahead = sum(entry.owed in READY for entry in self._expected) if self._expected else 0
+        bound = Portal(step, prepared.origin, ahead)
         if prepared.origin is not None:
             if prepared.origin.returning:
                 message = rewriting.bind_with(message, extra_binary=True)

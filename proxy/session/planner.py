@@ -91,8 +91,8 @@ class CopyPlan:
     key: tuple[str, ...]
     positions: tuple[int, ...]
     """Where in the data the key columns stand, from 0; empty where they do not all."""
-    columns: int
-    """Columns of the data."""
+    types: tuple[int, ...]
+    """oids of the key columns' types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -575,4 +575,6 @@ def _copy_plan(mirrored: MirroredAs, relation: Relation, layout: CopyFrom) -> Co
     if any(column not in columns for column in key):
         return None
     positions = tuple(columns.index(column) for column in key)
-    return CopyPlan(mirrored.table, layout, key, positions, len(columns))
+    oids = {attribute.name: attribute.type_oid for attribute in relation.attributes}
+    types = tuple(oids.get(column, 0) for column in key)
+    return CopyPlan(mirrored.table, layout, key, positions, types)

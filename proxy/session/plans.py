@@ -87,9 +87,13 @@ class Plans:
         cache_size: int,
         max_statement: int,
         max_copy_keys: int,
-        defined: Callable[[str], None] = lambda database: None,
+        defined: Callable[[str, Callable[[], None]], bool] = lambda database, then: True,
     ) -> None:
-        """`grounds` gives a database's ground, None where nothing of it is mirrored; `defined` hears of DDL."""
+        """`grounds` gives a database's ground, None where nothing of it is mirrored.
+
+        `defined` hears of DDL. It returns True if nothing is to be waited for, else it calls what it is given once,
+        in a later turn, when the catalogue is as it is after the DDL, or cannot be had soon.
+        """
         self.ground = grounds
         self.max_statement = max_statement
         """Characters up to which a statement is parsed."""
@@ -326,6 +330,9 @@ class SessionPlans:
         """DISCARD ALL."""
         self._take(replace(self._identity, path=None))
 
-    def defined(self, statement: Statement) -> None:
-        """DDL has run: the catalogue is another once it has committed."""
-        self.shared.defined(self.database)
+    def concerns(self, statement: Statement) -> bool:
+        """Whether DDL may be about something the plans of this database rest on."""
+        ground = self.ground
+        return ground is not None and any(
+            reference.name in ground.snapshot.watched for reference in statement.relations
+        )

@@ -38,14 +38,16 @@ class Prepared:
 class Portal:
     """What a portal was bound to."""
 
-    __slots__ = ("pinned", "shown", "step", "unfetched")
+    __slots__ = ("ahead", "pinned", "shown", "step", "unfetched")
 
-    def __init__(self, step: Step | None, shown: Step | None) -> None:
+    def __init__(self, step: Step | None, shown: Step | None, ahead: int = 0) -> None:
         self.step = step
         """What it does, as rules and catalogue are now."""
         self.shown = shown
         """What its results look like, if they hold our column."""
         self.pinned: tuple[tuple[str | None, ...], ...] = ()
         """The old keys of an UPDATE that changes its key, one for each of `step.pins`."""
+        self.ahead = ahead
+        """ReadyForQuery messages still to come for what was sent before it was bound: they do not end it."""
         self.unfetched = False
         """Whether rows may be left in it that the client has not asked for."""

@@ -134,6 +134,8 @@ class SimpleQueries(Waiting):
             self._cleared = False
             return True  # an earlier one has failed
         step = job.step
+        if step.writes and self._sealed and self._settle():
+            return False
         if step.kind in ENDS and self.transaction is not None:
             if self._hold():
                 return False

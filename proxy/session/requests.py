@@ -170,7 +170,7 @@ class CapturingRelay(CopyData):
             self.mirror.secure(self._begun(), nothing)
             self._sealed = True
         if kind == messages.COPY_DATA and self._copy_keys is not None:
-            self._copy_keys.give_up()
+            self._copy_keys.failure = "a CopyData message that is too long to be looked at"
         self._out.append(piece)
         owed = {
             messages.QUERY: PLAIN_QUERY,
@@ -223,13 +223,17 @@ class CapturingRelay(CopyData):
             case Kind.SET:
                 self.plans.set(step.statement)
             case Kind.DDL:
-                self.plans.defined(step.statement)
+                if self.plans.concerns(step.statement):
+                    self._defined = True
+                else:
+                    self.shared.defined(self.database, nothing)
             case _:
                 pass
 
     def _park(self, gid: str) -> None:
         tx, self.transaction = self.transaction, None
-        self._ack, self._strict = None, False
+        self._ack = None
+        self._strict = self._sealed = False
         if tx is not None:
             if tx.empty:
                 self.mirror.aborted(tx)

@@ -73,8 +73,11 @@ class Waiting(Replies):
         return True
 
     def _hold(self) -> bool:
-        """As `_settle`, and until the effects are secured: what goes out next may commit them."""
-        if self._cleared or not self._strict:
+        """As `_settle`, and until the effects are secured: what goes out next may commit them.
+
+        Once it has gone out nothing of the transaction can be written any more, so nothing more is waited for.
+        """
+        if self._cleared or not self._strict or self._sealed:
             self._cleared = False
             return False
         if self._settle():

@@ -162,6 +162,9 @@ class Transcript:
     def channel_binding_failed(self) -> None:
         self.effects.append("channel_binding_failed")
 
+    def may_switch(self) -> None:
+        self.effects.append("may switch")
+
     def established(self) -> None:
         self.effects.append("established")
 
