@@ -27,27 +27,37 @@ class Simulator:
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
-        self._waiting: list[asyncio.Future[None]] = []
-        self.steps = 0
+        self._waiting: list[tuple[asyncio.Task[Any] | None, asyncio.Future[None]]] = []
+        self._ranks: dict[asyncio.Task[Any] | None, int] = {}
 
     async def turn(self) -> None:
         """Awaited before each elementary step."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.append((asyncio.current_task(), future))
         await future
 
     async def run(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
         """Until all have ended; raises what they raise."""
         while True:
             await self._settle()
-            self._waiting = [future for future in self._waiting if not future.done()]
+            self._waiting = [one for one in self._waiting if not one[1].done()]
             if not self._waiting:
                 break
-            self.steps += 1
-            self._waiting.pop(self._choices.randrange(len(self._waiting))).set_result(None)
+            self._next().set_result(None)
         for task in tasks:
             assert task.done(), "a task waits for something that will not come"
             task.result()
+
+    def _next(self) -> asyncio.Future[None]:
+        """Tasks have random ranks, which change now and then: one may rest while others do a great deal."""
+        for task, _ in self._waiting:
+            if task not in self._ranks:
+                self._ranks[task] = self._choices.randrange(1000)
+        chosen = max(self._waiting, key=lambda one: self._ranks[one[0]])
+        if self._choices.randrange(4) == 0:
+            self._ranks[chosen[0]] = self._choices.randrange(1000)
+        self._waiting.remove(chosen)
+        return chosen[1]
 
     async def _settle(self) -> None:
         """Until nobody can go on without a turn; a step wakes at most a task, its gather and their parent."""
