@@ -21,7 +21,7 @@ class Foreign(ValueError):
     """A document holds what its mapping never writes: somebody else has changed it."""
 
 
-class Unrepresentable(Exception):
+class Unrepresentable(ValueError):
     """A row that cannot become a document: column and reason, never the value."""
 
     def __init__(self, column: str, reason: str) -> None:

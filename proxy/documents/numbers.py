@@ -7,7 +7,7 @@ Binary numeric: int16 count of digits, weight of the first, sign, display scale,
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from struct import Struct
 from typing import Any
 
@@ -83,10 +83,22 @@ def _int_text(value: Any) -> str:
     raise Foreign("not an integer")
 
 
+def _parse_int(bits: int, of: Callable[[int], int]) -> Callable[[str], int]:
+    limit = 1 << bits - 1
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if not -limit <= value < limit:
+            raise ValueError(f"not an integer of {bits} bits")
+        return of(value)
+
+    return parse
+
+
 BOOL = Codec(_bool, lambda raw: "f" if raw == b"\0" else "t", _parse_bool, _bool_text)
-INT2 = Codec(_int2, lambda raw: str(_INT2(raw)[0]), int, _int_text)
-INT4 = Codec(_int4, lambda raw: str(_INT4(raw)[0]), int, _int_text)
-INT8 = Codec(_int8, lambda raw: str(_INT8(raw)[0]), Int64, _int_text)
+INT2 = Codec(_int2, lambda raw: str(_INT2(raw)[0]), _parse_int(16, int), _int_text)
+INT4 = Codec(_int4, lambda raw: str(_INT4(raw)[0]), _parse_int(32, int), _int_text)
+INT8 = Codec(_int8, lambda raw: str(_INT8(raw)[0]), _parse_int(64, Int64), _int_text)
 OID = text_codec(lambda raw: str(_OID(raw)[0]))
 OID8 = text_codec(lambda raw: str(_OID8(raw)[0]))
 

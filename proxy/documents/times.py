@@ -8,6 +8,7 @@ Binary: microseconds or days since 2000-01-01, the extremes of the integers for 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from struct import Struct
@@ -171,7 +172,7 @@ def _moment_from_id(value: Any) -> Marked:
     if isinstance(value, str) and value in _INFINITE:
         infinite, flag = _INFINITE[value]
         return infinite, 0, flag
-    if isinstance(value, dict) and set(value) == {"t", "us"}:
+    if isinstance(value, Mapping) and set(value) == {"t", "us"}:
         return value["t"], value["us"], None
     raise Foreign("not the key of a timestamp")
 
@@ -281,7 +282,7 @@ def _interval_out(raw: bytes) -> str:
 
 
 def _interval_text(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         parts = value.get("m"), value.get("d"), value.get("us")
         if all(isinstance(part, int) for part in parts):
             return _interval_words(*parts)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from bson.int64 import Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.documents.codec import Foreign, Unfit
+from proxy.documents.codec import Codec, Foreign, Unfit
 from proxy.documents.numbers import BOOL, INT4, INT8, NUMERIC, decimal_text, normalised, parse_decimal128
 from tests.documents.made import int4
 
@@ -85,3 +85,11 @@ def test_values_of_other_types_are_foreign(codec: object, value: object) -> None
 
 def test_a_foreign_decimal_without_a_canonical_form_is_zero() -> None:
     assert Decimal(decimal_text(Decimal128.from_bid(b"\1" + bytes(14) + b"\x6c"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"), [(INT4, "2147483648"), (INT8, "-9223372036854775809"), (INT8, "9" * 40)]
+)
+def test_integers_that_no_column_can_have_are_refused(codec: Codec, text: str) -> None:
+    with pytest.raises(ValueError, match="bits"):
+        codec.parse(text)
