@@ -4,9 +4,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import asyncpg
 import pytest
 
+from devstack.postgres import PostgresServer
+from proxy.catalog.introspect import read_snapshot
 from proxy.catalog.model import Relation, Snapshot
+from proxy.documents.records import parse_image
+from proxy.mirror.effects import TableId
 from proxy.mirror.tables import MirroredTable, RuledTable, Surroundings, TableBook, database_fault
 from proxy.names import TableName
 from proxy.phases import Phase
@@ -271,3 +276,50 @@ def test_text_in_another_encoding_has_a_mapping_of_its_own() -> None:
 
 def test_names_are_those_of_the_database() -> None:
     assert set(book(snapshot(ITEMS)).ruled) == {TableName("public", "items", "shop")}
+
+
+PARTITIONS = """
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE items (gone int, id int, name text, twice int GENERATED ALWAYS AS (id * 2) STORED, m mood,
+                    PRIMARY KEY (id)) PARTITION BY RANGE (id);
+ALTER TABLE items DROP COLUMN gone;
+CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (0) TO (100);
+CREATE TABLE items_2 (m mood, extra int, name text, id int NOT NULL, twice int GENERATED ALWAYS AS (id * 2) STORED);
+ALTER TABLE items_2 DROP COLUMN extra;
+ALTER TABLE items ATTACH PARTITION items_2 FOR VALUES FROM (100) TO (200);
+"""
+
+
+@pytest.mark.integration
+async def test_rows_of_every_partition_have_one_shape_of_document(
+    postgres: PostgresServer, database: str
+) -> None:
+    connection = await asyncpg.connect(postgres.dsn(database))
+    try:
+        await connection.execute(PARTITIONS)
+        reading = await read_snapshot(connection, [TableId("public", "items")])
+        tables = book(reading.snapshot, database=database)
+        table = tables.named(database, "public", "items")
+        assert table is not None, only(tables).holding.reasons
+        documents = []
+        for target, number in (("items", 1), ("items_1", 2), ("items", 101), ("items_2", 102)):
+            record = await connection.fetchval(
+                f"INSERT INTO {target} AS t (id, name, m) VALUES ($1, 'x', 'happy') RETURNING pg_catalog.record_send("
+                "ROW(t.tableoid, pg_catalog.pg_current_wal_insert_lsn(), "
+                "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), "
+                "pg_catalog.pg_current_xact_id(), NULL::pg_catalog.text, NULL::pg_catalog.text, "
+                "NULL::pg_catalog.bytea, t.*))",
+                number,
+            )
+            header, oids, fields = parse_image(record)
+            assert tables.at(database, header.relation) is table
+            assert header.version is not None
+            mapping = table.mapping_of(oids, relation=header.relation)
+            assert mapping is not None
+            assert mapping.key(fields).token == number
+            documents.append(mapping.document(fields)[0])
+    finally:
+        await connection.close()
+    assert documents == [
+        {"_id": number, "name": "x", "twice": number * 2, "m": "happy"} for number in (1, 2, 101, 102)
+    ]
