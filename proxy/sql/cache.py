@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from proxy.sql.analysis import Examined, Unparsed, examine
+from proxy.sql.bulk import Abridged, abridged
 from proxy.sql.model import Analysis, Kind, Literal, Statement, Write
 from proxy.sql.shapes import Key, Pieces, constant, constants_of, is_certain, key_of, pieces_of, starts_of
 
 CHARACTERS_PER_ENTRY = 2048
 """The texts a cache of n entries keeps may have n times so many characters together."""
+
+LONG_TEXT = 1024
+"""Characters from which rows of constants are left out of a text; see `proxy.sql.bulk`."""
 
 _KEY_ITEM_WEIGHT = 32
 """What an item of a shape's key counts as, in characters."""
@@ -63,6 +67,10 @@ class AnalysisCache:
             self.hits += 1
             return known
         pieces = pieces_of(text)
+        if len(text) >= LONG_TEXT:
+            short = abridged(text, pieces)
+            if short is not None:
+                return _lengthened(self.get(short.text), short)
         key = key_of(pieces)
         template = self._shapes.get(key)
         if template is not None:
@@ -127,6 +135,29 @@ class _Template:
                 for statement, slot in zip(self.analysis.statements, self.slots, strict=True)
             )
         )
+
+
+def _lengthened(found: Analysis | Unparsed, short: Abridged) -> Analysis | Unparsed:
+    """What was found in a text without most of its rows, as of the whole text."""
+    if isinstance(found, Unparsed):
+        return Unparsed(found.message, short.original(found.position))
+    return Analysis(
+        tuple(
+            replace(
+                statement,
+                start=short.original(statement.start),
+                end=short.original(statement.end),
+                inner=None
+                if statement.inner is None
+                else replace(
+                    statement.inner,
+                    start=short.original(statement.inner.start),
+                    end=short.original(statement.inner.end),
+                ),
+            )
+            for statement in found.statements
+        )
+    )
 
 
 def _moved(old: Statement, slot: _Slot, start: int, end: int, pieces: Pieces) -> Statement:

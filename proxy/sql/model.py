@@ -133,7 +133,8 @@ class Statement:
     """Of WRITE; of PREPARE through `inner`."""
     hidden: tuple[tuple[RelationRef, Verb], ...] = ()
     """Relations written where RETURNING cannot be added: by WITH clauses, EXPLAIN ANALYZE, COPY (...) TO, CREATE
-    TABLE AS; never `write`. A main write whose target row no name can reach stands here too, under READ."""
+    TABLE AS; never `write`. Each with INSERT, UPDATE or DELETE, once for every one that may happen to its rows. A
+    main write whose target row no name can reach stands here too, under READ."""
     relations: frozenset[RelationRef] = frozenset()
     """Every relation the statement names, CTE names left out; of TRUNCATE and COPY the tables concerned."""
     functions: frozenset[RelationRef] = frozenset()

@@ -65,6 +65,27 @@ def key_of(pieces: Pieces) -> Key:
     )
 
 
+def between_of(pieces: Pieces) -> list[str]:
+    """What is between the pieces, before the first and behind the last."""
+    return [part or "" for part in pieces[::_GROUPS]]
+
+
+def widths_of(pieces: Pieces) -> list[int]:
+    """Characters of each piece."""
+    groups = (pieces[group::_GROUPS] for group in range(_IDENTIFIER, _GROUPS))
+    return [1 + len(one or two or three or four or "") for one, two, three, four in zip(*groups, strict=True)]
+
+
+def marked(pieces: Pieces) -> str:
+    """The text with a zero byte for every constant and 0x01 for every quoted identifier."""
+    between = between_of(pieces)
+    names = pieces[_IDENTIFIER::_GROUPS]
+    if not any(names):
+        return "\0".join(between)
+    marks = ["\0" if name is None else "\1" for name in names]
+    return "".join(part + mark for part, mark in zip(between, [*marks, ""], strict=True))
+
+
 def constant(pieces: Pieces, number: int) -> str:
     """The constant `number`, from 0; a quoted identifier counts as an empty one."""
     at = number * _GROUPS
@@ -101,11 +122,13 @@ def is_certain(pieces: Pieces) -> bool:
     Whatever leads the search astray stands, by itself, between the pieces before it does. Two strings with nothing
     but white space between them are one to PostgreSQL.
     """
-    between = [part or "" for part in pieces[::_GROUPS]]
+    between = between_of(pieces)
+    if _UNCERTAIN.search(" ".join(between)) is not None:
+        return False
     strings = pieces[_STRING::_GROUPS]
-    return not any(map(_UNCERTAIN.search, between)) and not any(
-        strings[index] is not None and strings[index + 1] is not None and not between[index + 1].strip()
-        for index in range(len(strings) - 1)
+    return not any(
+        strings[index] is not None and strings[index + 1] is not None
+        for index in [index for index, part in enumerate(between[1:-1]) if not part.strip()]
     )
 
 

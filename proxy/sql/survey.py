@@ -16,6 +16,8 @@ WRITES = {
 }
 """Node type -> what it does to the relation under `relation`."""
 
+_COMMANDS = {"CMD_INSERT": Verb.INSERT, "CMD_UPDATE": Verb.UPDATE, "CMD_DELETE": Verb.DELETE}
+
 _LEAVES = frozenset({"A_Const", "ColumnRef", "String", "A_Star", "TypeName", "typeName"})
 """Fields and node types that hold nothing of interest."""
 _NOWHERE: frozenset[str] = frozenset()
@@ -32,7 +34,7 @@ class Survey:
     parameters: bool = False
 
     def hidden(self, main: Node | None) -> tuple[tuple[RelationRef, Verb], ...]:
-        """The targets of all writes but `main`."""
+        """The targets of all writes but `main`, each with every INSERT, UPDATE and DELETE that may happen to it."""
         return tuple(
             (relation_ref(node["relation"]), verb)
             for written, node in self.writes
@@ -103,7 +105,11 @@ def _enter(clause: Node, scope: frozenset[str], stack: list[tuple[Any, frozenset
     return everything
 
 
-def _verbs(verb: Verb, node: Node) -> tuple[Verb, ...]:
+def _verbs(verb: Verb, node: Node) -> list[Verb]:
+    """INSERT, UPDATE and DELETE among what the write may do to rows."""
     if verb is Verb.INSERT and node.get("onConflictClause", {}).get("action") == "ONCONFLICT_UPDATE":
-        return Verb.INSERT, Verb.UPDATE
-    return (verb,)
+        return [Verb.INSERT, Verb.UPDATE]
+    if verb is not Verb.MERGE:
+        return [verb]
+    commands = {item["MergeWhenClause"].get("commandType") for item in node.get("mergeWhenClauses", ())}
+    return [done for command, done in _COMMANDS.items() if command in commands]

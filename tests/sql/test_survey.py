@@ -84,8 +84,9 @@ def test_functions(text: str, functions: str) -> None:
             [(RelationRef("t"), Verb.INSERT), (RelationRef("t"), Verb.UPDATE)],
         ),
         (
-            "WITH a AS (MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE RETURNING 1) SELECT 1",
-            [(RelationRef("t"), Verb.MERGE)],
+            "WITH a AS (MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT "
+            "VALUES (1) RETURNING 1) SELECT 1",
+            [(RelationRef("t"), Verb.INSERT), (RelationRef("t"), Verb.DELETE)],
         ),
     ],
 )
