@@ -25,6 +25,9 @@ log = get_logger(__name__)
 ADOPT_SECONDS = 5.0
 """Between two looks for the spool files of processes that have ended."""
 
+READ_ATTEMPTS = 10
+"""After so many in a row that failed, what waits on disk counts as gaps as well."""
+
 DISK_RETRY = 1.0
 """Seconds after which a disk that failed is read again."""
 
@@ -64,6 +67,12 @@ class Refill:
         self._doubted: dict[tuple[Spool, int], Entry] = {}
         """Entries of adopted spools of which it is not known whether they committed."""
         self._stopping = False
+        self._unreadable = False
+        """There is a spool file that cannot be opened."""
+        self._told: set[str] = set()
+        """Databases whose tables have gaps because of it."""
+        self._failures = 0
+        """Reads that failed since the last that did not."""
         self._burying: set[asyncio.Task[None]] = set()
         self.room = asyncio.Event()
         """Set when there may be room in memory, or something new on disk."""
@@ -109,12 +118,17 @@ class Refill:
             self.room.clear()
             try:
                 await self._fill()
+                self._failures = 0
                 self._discard_empty()
                 if self._loop.time() - looked >= ADOPT_SECONDS:
                     looked = self._loop.time()
                     await self._adopt()
             except SpoolFailed as error:
                 log.error("spool_read_failed", error=str(error))
+                self._failures += 1
+                if self._failures == READ_ATTEMPTS:
+                    for database in {name for spool in self._spools for name in spool.floors}:
+                        self._give_up(database, "what waits in the spool cannot be read")
                 await self._pause()
             except Exception as error:
                 log.exception("spool_read_failed", error)
@@ -168,7 +182,17 @@ class Refill:
 
     async def _adopt(self) -> None:
         assert self._directory is not None
-        for file in await asyncio.to_thread(self._directory.adopt):
+        files, failures = await asyncio.to_thread(self._directory.adopt)
+        for failure in failures:
+            log.error(
+                "spool_unreadable",
+                error=str(failure),
+                hint="its images are gaps now; move the file away once they are closed",
+            )
+            self._unreadable = True
+        if self._unreadable:
+            self._tell_unreadable()
+        for file in files:
             spool = Spool(file, Journal(file, size=0), adopted=True)
             self._spools.append(spool)
             in_doubt = await asyncio.to_thread(file.recover)
@@ -185,6 +209,16 @@ class Refill:
                     in_doubt=len(in_doubt),
                 )
             self.room.set()
+
+    def _tell_unreadable(self) -> None:
+        """Nobody knows what a file holds that cannot be opened: any table may miss something."""
+        for database in self._targets.databases - self._told:
+            self._told.add(database)
+            self._give_up(database, "a spool file cannot be read")
+
+    def _give_up(self, database: str, detail: str) -> None:
+        for target in self._targets.all(database):
+            self._gaps.record(database, Unseen(Cause.SPOOL, target.table, None, detail), 0)
 
     def _doubt(self, spool: Spool, entry: Entry) -> None:
         self._doubted[spool, entry.id] = entry

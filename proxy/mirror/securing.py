@@ -49,7 +49,10 @@ class Securing:
 
     def needed(self, tx: Transaction) -> bool:
         """Whether anything must be written before the transaction may commit."""
-        if self.journal is None or tx.lapsed:
+        if self.journal is None:
+            return False
+        if tx.lapsed:
+            self.lapse(tx, Cause.OVERFLOW, "the transaction had outgrown the spool")
             return False
         if tx.cut is not None:
             return True  # effects on disk were rolled back
@@ -153,9 +156,9 @@ class Securing:
     def lapse(self, tx: Transaction, cause: Cause, detail: str) -> None:
         """Record a gap for every table of the effects in memory, whatever becomes of them: they are not on disk, and
         a kill would lose them."""
-        for table in self.tables_in(tx):
+        for table in self.tables_in(tx) - tx.lapsed:
             self._gaps.record(tx.database, Unseen(cause, table, None, detail), tx.version)
-        tx.lapsed = True
+            tx.lapsed.add(table)
 
     def tables_in(self, tx: Transaction) -> set[TableId]:
         """Mirrored tables of the effects in memory; all of the database where one is not known."""

@@ -30,18 +30,20 @@ class SpoolDirectory:
         with self._alone():
             return self._own(self.path / f"{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}")
 
-    def adopt(self) -> list[SpoolFile]:
-        """The files whose processes have ended; they are this process' from now on. Raises SpoolFailed.
-
-        A file that cannot be opened stays locked and is left out of later calls; it is raised only once.
-        """
+    def adopt(self) -> tuple[list[SpoolFile], list[SpoolFailed]]:
+        """The files whose processes have ended, which are this process' from now on, and why others cannot be opened:
+        each of those is told once. Raises SpoolFailed where the directory itself cannot be used."""
         adopted: list[SpoolFile] = []
+        failures: list[SpoolFailed] = []
         with self._alone():
             for path in sorted(self.path.glob(f"*{SUFFIX}")):
                 if path in self._locks or not self._lock(path):
                     continue
-                adopted.append(SpoolFile(path, fsync=self._fsync))
-        return adopted
+                try:
+                    adopted.append(SpoolFile(path, fsync=self._fsync))
+                except SpoolFailed as failure:
+                    failures.append(failure)
+        return adopted, failures
 
     def discard(self, file: SpoolFile) -> None:
         """Remove an empty file that is this process'."""

@@ -135,6 +135,11 @@ class Targets:
                 if target is not None:
                     yield target
 
+    @property
+    def databases(self) -> set[str]:
+        """Those of which rules and catalogue are known."""
+        return {name.database for name in self._tables().ruled if name.database is not None}
+
     def unknown_is_strict(self, database: str, oid: bytes) -> bool:
         """Whether a relation that `by_oid` does not give must be taken for one of a strict table."""
         if self.settled(database, oid):

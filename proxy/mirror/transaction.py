@@ -108,8 +108,9 @@ class Transaction:
         """Where its version is counted among those that are held."""
         self.cut: int | None = None
         """Parts from this effect on were rolled back and must leave the spool."""
-        self.lapsed = False
-        """Gaps were recorded in the place of effects that could not be kept."""
+        self.lapsed: set[TableId] = set()
+        """Tables for which gaps were recorded because their effects could not be brought to disk; if there are any,
+        nothing more of the transaction is written before its commit."""
 
     @property
     def empty(self) -> bool:

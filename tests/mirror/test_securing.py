@@ -176,6 +176,19 @@ async def test_a_full_spool_makes_gaps_before_the_commit_goes_on(tmp_path: Path)
     await mirror.stop()
 
 
+async def test_a_transaction_that_found_no_room_has_gaps_for_tables_it_comes_to_later(tmp_path: Path) -> None:
+    world = World()
+    mirror = await started(world, tmp_path, spool_size=100)
+    tx = await secured(mirror, insert(1, "x", 100))
+    assert world.gaps.causes() == [("overflow", "accounts")]
+    tx.add([insert(2, "y", 110, oid=FAST)])
+    assert mirror.secure(tx, lambda: None) is True
+    assert world.gaps.causes() == [("overflow", "accounts"), ("overflow", "notes")]
+    assert len(world.gaps.recorded) == 2
+    mirror.aborted(tx)
+    await mirror.stop()
+
+
 async def test_a_broken_disk_makes_gaps_and_stops_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
