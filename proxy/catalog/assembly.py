@@ -110,7 +110,7 @@ class Selection:
     """What of a topology a snapshot is about."""
 
     spliceable: tuple[int, ...]
-    """Ruled tables and their partitions: what a statement may name to write to a ruled table directly."""
+    """Tables whose rows RETURNING may be asked for: ruled ones, their families, and those that foreign keys follow."""
     detailed: tuple[int, ...]
     """Those whose columns are needed."""
     relations: tuple[int, ...]
@@ -127,10 +127,6 @@ def select(whole: Topology, names: Iterable[TableId]) -> Selection:
     family = Family(whole)
     ruled = sorted(node.oid for node in whole.nodes.values() if node.id in wanted)
     effects = side_effects(whole, ruled)
-    spliceable = {
-        *ruled,
-        *(one for oid in ruled for one in family.descendants(oid) if whole.nodes[one].partition),
-    }
     detailed = set(ruled) | effects.relations()
     for oid in ruled:
         detailed |= {*family.descendants(oid), *family.ancestors(oid)}
@@ -141,7 +137,7 @@ def select(whole: Topology, names: Iterable[TableId]) -> Selection:
         if node.name in labels:
             by_name.setdefault(node.name, []).append(node.oid)
     return Selection(
-        tuple(sorted(spliceable)),
+        tuple(sorted(oid for oid in detailed if whole.nodes[oid].kind in ("r", "p"))),
         tuple(sorted(detailed)),
         tuple(sorted(oid for oids in by_name.values() for oid in oids)),
         effects,

@@ -97,8 +97,19 @@ async def _read(
     role_oids = list(roles.values())
     denied = await connection.fetch(queries.UNREADABLE, role_oids, selection.spliceable)
     uncallable = await connection.fetch(queries.UNCALLABLE, role_oids)
+    named = sorted({relation.schema for relation in relations.values()})
+    unusable = {
+        row["role"]: frozenset[str](row["schemas"])
+        for row in await connection.fetch(queries.UNUSABLE, role_oids, named)
+    }
     settings = await connection.fetch(queries.SEARCH_PATHS)
     schemas = {row["name"] for row in await connection.fetch(queries.SCHEMAS)}
+    paths = search_paths(
+        roles,
+        facts["search_path"],
+        [Setting(row["of_database"], row["role"], row["value"]) for row in settings],
+        schemas,
+    )
 
     effects = selection.effects
     snapshot = Snapshot(
@@ -122,13 +133,12 @@ async def _read(
             [(row["role"], row["function"]) for row in uncallable],
         ),
         search_paths=MappingProxyType(
-            search_paths(
-                roles,
-                facts["search_path"],
-                [Setting(row["of_database"], row["role"], row["value"]) for row in settings],
-                schemas,
-            )
+            {
+                role: tuple(schema for schema in path if schema not in unusable.get(role, ()))
+                for role, path in paths.items()
+            }
         ),
+        unusable=MappingProxyType(unusable),
         watched=frozenset(
             {table.name for table in names} | selection.by_name.keys() | effects.functions.keys()
         ),

@@ -117,6 +117,7 @@ class SideEffect:
     cause: Cause
     reach: Reach
     foreign_key: ForeignKey | None = None
+    """An UPDATE that assigns none of its `parent_columns` has no such effect. Where `reach` is TABLE: of UPDATEs only."""
     detail: str = ""
     """The trigger, rule or constraint."""
 
@@ -157,7 +158,10 @@ class Snapshot:
     """Role -> {oid of a relation: why RETURNING on it is not safe for the role}. A role that is not in it is not
     known: nothing is safe for it."""
     search_paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """Role -> the search_path a new session of it has, `"$user"` resolved, pg_catalog left out."""
+    """Role -> the search_path a new session of it has, `"$user"` resolved; without pg_catalog and `unusable` ones."""
+    unusable: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Role -> schemas of `relations` without USAGE for it, which PostgreSQL passes over in a search_path; roles that
+    may use them all are left out."""
     watched: frozenset[str] = frozenset()
     """Names (of relations, functions) whose mention makes a statement worth parsing."""
 

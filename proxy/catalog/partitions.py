@@ -5,21 +5,18 @@ from __future__ import annotations
 from proxy.catalog.model import Relation, Snapshot
 
 
-def ambiguous_partitions(snapshot: Snapshot, root: Relation) -> tuple[Relation, ...]:
-    """Partitions with the root's column types in the root's order under other names.
+def differing_partitions(snapshot: Snapshot, root: Relation) -> tuple[Relation, ...]:
+    """Partitions whose columns stand in another order than the root's.
 
     An image names the partition by tableoid, but has the columns of the relation the statement named: root or
-    partition. Where their types differ in order the types tell which; here nothing does.
+    partition. Only where both have the same columns in the same order does it not matter which.
     """
-    types = [attribute.type_oid for attribute in root.attributes]
-    names = [attribute.name for attribute in root.attributes]
+    columns = [(attribute.name, attribute.type_oid) for attribute in root.attributes]
     found = []
     for oid in root.children:
         child = snapshot.relations.get(oid)
         if child is None or child.root != root.oid or not child.attributes:
             continue
-        if [attribute.name for attribute in child.attributes] == names:
-            continue
-        if [attribute.type_oid for attribute in child.attributes] == types:
+        if [(attribute.name, attribute.type_oid) for attribute in child.attributes] != columns:
             found.append(child)
     return tuple(found)

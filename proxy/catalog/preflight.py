@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from proxy.catalog.changes import Rule
 from proxy.catalog.model import Reach, Relation, SideEffect, Snapshot
-from proxy.catalog.partitions import ambiguous_partitions
+from proxy.catalog.partitions import differing_partitions
 from proxy.mirror.effects import Cause, TableId
 from proxy.sql.model import Verb
 
@@ -87,9 +87,6 @@ def _barriers(snapshot: Snapshot, relation: Relation, rule: Rule) -> Iterable[Fi
         yield _failed(
             "wal_level", "is minimal; rows may be written without WAL; set it to replica or logical"
         )
-    for child in ambiguous_partitions(snapshot, relation):
-        detail = f"partition {child.name} has columns of the same types in another order; no image tells which is which"
-        yield _failed("column", detail)
     yield from _key(relation, rule)
 
 
@@ -143,6 +140,9 @@ def _gaps(snapshot: Snapshot, relation: Relation) -> Iterable[Finding]:
     if foreign:
         name = snapshot.relations[foreign[0]].name
         yield _warning("rows", f"partition {name} is a foreign table, whose rows have no WAL position here")
+    for child in differing_partitions(snapshot, relation):
+        detail = f"writes that name partition {child.name} are gaps: its columns stand in another order"
+        yield _warning(Cause.INHERITANCE.value, detail)
     yield from _effects(snapshot, relation)
     yield from _privileges(snapshot, relation)
 

@@ -223,6 +223,14 @@ SELECT s.setdatabase <> 0 AS of_database, coalesce(r.rolname::text, '') AS role,
    AND (s.setrole = 0 OR r.oid IS NOT NULL)
 """
 
+UNUSABLE = """
+SELECT r.rolname::text AS role, pg_catalog.array_agg(n.nspname::text) AS schemas
+  FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_namespace n
+ WHERE NOT r.rolsuper AND r.oid = ANY ($1::oid[]) AND n.nspname = ANY ($2::name[])
+   AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+ GROUP BY r.rolname
+"""
+
 SCHEMAS = "SELECT nspname::text AS name FROM pg_catalog.pg_namespace"
 
 

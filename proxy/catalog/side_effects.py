@@ -20,7 +20,8 @@ VERBS = (Verb.INSERT, Verb.UPDATE, Verb.DELETE)
 _FOLLOWS = frozenset("cnd")
 """Actions of a foreign key that change rows: cascade, set null, set default."""
 _CROSS_PARTITION_UPDATES = 150000
-"""Servers before this carry out ON DELETE when an UPDATE moves a referenced row to another partition."""
+"""Servers before this carry out ON DELETE when an UPDATE moves a referenced row to another partition. It changes a
+column of the key then, for every unique key of a partitioned table holds the columns it is partitioned by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class _Edge:
     cause: Cause
     detail: str
     foreign_key: ForeignKey | None = None
+    by_rows: bool = True
+    """Whether the rows that follow are those that refer to the row as the key says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +161,14 @@ class _Graph:
 
         for edge in self._edges(write):
             table = self._rule_of(edge.write.oid)
-            if edge.foreign_key is not None and table:
+            needed = edge.foreign_key if write.verb is Verb.UPDATE else None
+            if edge.foreign_key is not None and edge.by_rows and table:
                 add(SideEffect(table, edge.cause, Reach.ROWS, edge.foreign_key, edge.detail))
                 for further, cause, detail in self._beyond(edge.write, set()):
-                    add(SideEffect(further, cause, Reach.TABLE, None, detail))
+                    add(SideEffect(further, cause, Reach.TABLE, needed, detail))
             else:
                 for one in self._all(edge):
-                    add(SideEffect(one, edge.cause, Reach.TABLE, None, edge.detail))
+                    add(SideEffect(one, edge.cause, Reach.TABLE, needed, edge.detail))
         return tuple(found.values())
 
     def _beyond(self, write: _Write, seen: set[_Write]) -> Iterator[tuple[int, Cause, str]]:
@@ -248,9 +252,9 @@ class _Graph:
                 columns = frozenset(key.child_columns)
                 yield _Edge(_Write(key.child, Verb.UPDATE, columns), Cause.CASCADE, detail, key)
             old = self._topology.server_version < _CROSS_PARTITION_UPDATES
-            if partitioned and old and key.on_delete in _FOLLOWS:
+            if partitioned and old and touched and key.on_delete in _FOLLOWS:
                 detail = f"{detail}, where the row moves to another partition"
-                yield _Edge(_followed(key, key.on_delete), Cause.CASCADE, detail)
+                yield _Edge(_followed(key, key.on_delete), Cause.CASCADE, detail, key, by_rows=False)
 
     def _by_triggers(self, write: _Write) -> Iterator[_Edge]:
         partitioned = self._partitioned(write.oid)

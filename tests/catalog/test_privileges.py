@@ -75,6 +75,30 @@ async def test_of_partitions_too(place: Place) -> None:
     assert snapshot.unreadable["causeway_md5"] == {}
 
 
+@pytest.mark.integration
+async def test_of_tables_without_a_rule_that_foreign_keys_follow(place: Place) -> None:
+    """Their rows are asked for too, to know which rows follow."""
+    place.run("""
+        create table a (id int primary key); create table b (id int primary key, a int references a on delete cascade);
+        create table c (id int primary key, b int references b on delete cascade);
+        grant delete on a to causeway_trust;
+        """)
+    snapshot = await place.read("c")
+    assert set(snapshot.unreadable["causeway_trust"]) == {find(snapshot, "a").oid}
+
+
+@pytest.mark.integration
+async def test_schemas_a_role_may_not_use(place: Place) -> None:
+    place.run("create schema hidden; create table hidden.t (id int); create table t (id int primary key)")
+    place.run("create schema unrelated")
+    place.run(f"alter database {place.database} set search_path = hidden, public")
+    snapshot = await place.read("t")
+    assert snapshot.search_paths["causeway_trust"] == ("public",)
+    assert snapshot.search_paths["postgres"] == ("hidden", "public")
+    assert snapshot.unusable["causeway_trust"] == {"hidden"}
+    assert "postgres" not in snapshot.unusable
+
+
 def test_every_role_asked_for_has_its_entry() -> None:
     found = unreadable(["a", "b"], [1, 2], [("a", 1, "select"), ("c", 1, "select")], [("b", "f()")])
     assert set(found) == {"a", "b"}

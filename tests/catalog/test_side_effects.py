@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from proxy.catalog.model import Reach, Snapshot
-from proxy.catalog.side_effects import reached
+from proxy.catalog.model import ForeignKey, Reach, Snapshot
+from proxy.catalog.side_effects import reached, side_effects
+from proxy.catalog.topology import Node, Topology
 from proxy.mirror.effects import Cause
 from proxy.sql.model import Verb
 from tests.catalog.conftest import Place, find
@@ -243,6 +244,28 @@ async def test_rows_are_followed_by_the_foreign_key(place: Place) -> None:
     assert (key.parent, key.child) == (find(snapshot, "customers").oid, find(snapshot, "orders").oid)
 
 
+async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(place: Place) -> None:
+    """Every effect of it hangs on the foreign key, those beyond the child too."""
+    place.run(
+        SHOP
+        + "create table totals (id int primary key);"
+        + FUNCTION.format("insert into totals values (1);")
+        + "create trigger t after update or delete on orders for each row execute function f();"
+    )
+    snapshot = await place.read("customers", "orders", "totals")
+    names = _tables(snapshot)
+    oid = find(snapshot, "customers").oid
+    updates = {
+        names[e.table]: (e.reach, e.foreign_key and e.foreign_key.name) for e in snapshot.side_effects[oid, U]
+    }
+    assert updates == {
+        "orders": (Reach.ROWS, "orders_customer_fkey"),
+        "totals": (Reach.TABLE, "orders_customer_fkey"),
+    }
+    deletes = {names[e.table]: (e.reach, e.foreign_key is None) for e in snapshot.side_effects[oid, D]}
+    assert deletes == {"orders": (Reach.ROWS, False), "totals": (Reach.TABLE, True)}
+
+
 async def test_truncate_cascade_empties_what_refers_to_it(place: Place) -> None:
     place.run(
         SHOP + "create table notes (id int primary key, line int references lines);"
@@ -341,3 +364,16 @@ async def test_two_rings_of_foreign_keys_end(place: Place) -> None:
     assert {names[e.table] for e in snapshot.side_effects[find(snapshot, "a").oid, D]} == {"c", "a"}
     everything = reached(snapshot, find(snapshot, "a").oid, D)
     assert {names[table] for table in everything} == {"a", "c"}
+
+
+def test_before_15_a_row_that_moves_between_partitions_is_deleted_for_its_children() -> None:
+    key = ForeignKey("k", 1, 3, ("id",), ("p",), "c", "a")
+    nodes = [
+        Node(1, "public", "p", "p", "p", False, False),
+        Node(2, "public", "p_1", "r", "p", False, True),
+        Node(3, "public", "c", "r", "p", False, False),
+    ]
+    for version, expected in ((140000, [(3, Reach.TABLE, key)]), (150000, [])):
+        whole = Topology(version, {node.oid: node for node in nodes}, {2: (1,)}, (key,))
+        effects = side_effects(whole, [1, 3]).writes.get((1, U), ())
+        assert [(effect.table, effect.reach, effect.foreign_key) for effect in effects] == expected
