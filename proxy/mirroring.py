@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from proxy import __version__
 from proxy.admin.counters import Counters
@@ -94,6 +95,9 @@ class Mirroring:
                 connect_timeout=settings.connect_timeout,
             ),
         )
+        self._control_role = ""
+        if settings.control_dsn is not None:
+            self._control_role = unquote(urlsplit(settings.control_dsn.get_secret_value()).username or "")
         self._tables = TableBook(RuleSet(), {}, self._surroundings())
         self._grounds: dict[str, Ground | None] = {}
         self._generation = 0
@@ -305,6 +309,7 @@ class Mirroring:
             store=settings.store is not None,
             spool=settings.spool is not None,
             control_dsn=settings.control_dsn is not None,
+            control_role=self._control_role,
             catalogue_errors={
                 database: error
                 for database in self._catalogue.databases

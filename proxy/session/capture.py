@@ -417,7 +417,7 @@ class Replies:
             self._expected.popleft()
         elif head.steps:
             head.advance()
-        if step is not None and step.kind not in _UNEVENTFUL:
+        if step is not None and (step.configures or step.kind not in _UNEVENTFUL):
             self._done(step, tag[:-1])
         return _SWALLOW if head.hidden else None
 

@@ -16,7 +16,7 @@ from proxy.session.expected import (
     Owed,
 )
 from proxy.session.pinned import parameter_text
-from proxy.session.planner import ENDS, Step
+from proxy.session.planner import ENDS
 from proxy.session.prepared import Portal, Prepared
 from proxy.session.queries import OWN, SimpleQueries
 from proxy.sql.model import Kind, Literal
@@ -64,15 +64,17 @@ class ExtendedQueries(SimpleQueries):
             step = self._resolved(step)
         ahead = sum(entry.owed in READY for entry in self._expected) if self._expected else 0
         bound = Portal(step, prepared.origin, ahead)
-        if prepared.origin is not None:
-            if prepared.origin.returning:
+        wanted = step is not None and step.captured
+        if step is not None and step.kind is Kind.EXECUTE:
+            bound.shown = step if wanted else None
+            if wanted and step.returning:
                 message = rewriting.bind_with(message, extra_binary=True)
-        elif step is not None and step.captured:
-            bound.shown = step
-            if step.kind is Kind.WRITE:
-                message = self._bind_twin(prepared, step, message)
-            elif step.returning:
+        elif wanted is prepared.spliced:
+            if prepared.origin is not None and prepared.origin.returning:
                 message = rewriting.bind_with(message, extra_binary=True)
+        else:
+            bound.shown = step if wanted else None
+            message = self._bind_twin(prepared, message, spliced=wanted)
         if step is not None and step.pins:
             parameters = rewriting.bind_parameters(message)
             bound.pinned = tuple(
@@ -89,15 +91,19 @@ class ExtendedQueries(SimpleQueries):
         self._expected.append(PLAIN_BIND)
         return True
 
-    def _bind_twin(self, prepared: Prepared, step: Step, message: bytes) -> bytes:
-        """Binds a spliced copy of a statement that was prepared when its table was not mirrored."""
-        if not prepared.twin and prepared.plan is not None:
+    def _bind_twin(self, prepared: Prepared, message: bytes, *, spliced: bool) -> bytes:
+        """Binds another copy of a statement: spliced, where its table was not mirrored when the client prepared it;
+        as the client wrote it, where a splice would fail now."""
+        name = prepared.twins.get(spliced, b"")
+        plan = prepared.plan
+        if not name:
             self._twins += 1
-            prepared.twin = OWN + b"_%d" % self._twins
-            text = self.plans.encode(prepared.plan.whole())
-            self._out.append(rewriting.parse(prepared.twin, text, prepared.rest))
+            name = prepared.twins[spliced] = OWN + b"_%d" % self._twins
+            text = self.plans.encode(plan.whole()) if spliced and plan is not None else prepared.text
+            self._out.append(rewriting.parse(name, text, prepared.rest))
             self._expected.append(HIDDEN_PARSE)
-        return rewriting.bind_with(message, statement=prepared.twin, extra_binary=step.returning)
+        returning = spliced and plan is not None and plan.steps[0].returning
+        return rewriting.bind_with(message, statement=name, extra_binary=returning)
 
     def _describe(self, message: bytes) -> bool:
         kind, name = rewriting.target(message)
@@ -170,10 +176,11 @@ class ExtendedQueries(SimpleQueries):
         self._expected.append(
             PLAIN_CLOSE if previous is None else Expected(Owed.CLOSE, statement=name, previous=previous)
         )
-        if previous is not None and previous.twin:
-            self._out.append(rewriting.close(b"S", previous.twin))
-            self._expected.append(HIDDEN_CLOSE)
-            previous.twin = b""
+        if previous is not None:
+            for twin in previous.twins.values():
+                self._out.append(rewriting.close(b"S", twin))
+                self._expected.append(HIDDEN_CLOSE)
+            previous.twins.clear()
         return True
 
     def _sync(self, message: bytes) -> bool:

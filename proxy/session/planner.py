@@ -36,6 +36,15 @@ SPLITTABLE = frozenset(
 )
 """Statements of a simple query that do the same when they are sent one by one in the extended protocol."""
 
+_SPLITTABLE_READS = frozenset({"SELECT", "EXPLAIN", "SHOW"})
+"""By tag; cursors, for one, need the implicit transaction block that only a simple query has."""
+
+SETTING_FUNCTIONS = frozenset({"set_config"})
+"""Functions that change a setting of the session, its role and search_path among them."""
+
+MERGE_RETURNS_SINCE = 170000
+"""server_version_num from which MERGE can return rows."""
+
 OLD_SINCE = 180000
 """server_version_num from which RETURNING can give the old row."""
 
@@ -125,6 +134,8 @@ class Step:
     """The mirrored tables it may write to."""
     strict: bool = False
     ack_timeout: float | None = None
+    configures: frozenset[str] = frozenset()
+    """`role` or `search_path`, where it calls a function that may change them."""
     prepares: Step | None = None
     """Of a PREPARE: what an EXECUTE of it will do."""
     kind: Kind = field(init=False)
@@ -132,12 +143,24 @@ class Step:
     """Whether it has effects on a mirrored table."""
     hidden: bool = field(init=False)
     """Whether its results hold our column and no other."""
+    splittable: bool = field(init=False)
+    """Whether it does the same in the extended protocol, where it was one of several in a simple query."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "kind", self.statement.kind)
         put(self, "writes", bool(self.captured or self.unseen or self.truncates or self.copy or self.pins))
         put(self, "hidden", self.captured and not self.returning)
+        statement = self.statement
+        put(
+            self,
+            "splittable",
+            statement.kind in SPLITTABLE
+            and not statement.parameters
+            and not statement.local
+            and self.copy is None
+            and (statement.kind is not Kind.READ or statement.tag in _SPLITTABLE_READS),
+        )
 
     def executing(self, current: Step | None, origin: Step | None) -> Step:
         """An EXECUTE as what it runs: `origin` is spliced already, `current` is the same text planned now."""
@@ -178,7 +201,10 @@ class Plan:
         self.ends = any(step.kind in ENDS for step in steps)
         """Whether one of them may end a transaction block."""
         self.matters = any(
-            step.writes or step.suffix or step.kind not in (Kind.READ, Kind.OTHER, Kind.WRITE)
+            step.writes
+            or step.suffix
+            or step.configures
+            or step.kind not in (Kind.READ, Kind.OTHER, Kind.WRITE)
             for step in steps
         )
         """Whether anything has to be known of them."""
@@ -195,6 +221,7 @@ class Plan:
         return (
             step.kind in (Kind.WRITE, Kind.READ)
             and not step.pins
+            and not step.configures
             and not text[: statement.start].strip()
             and not text[statement.end :].strip(" \t\r\n;")
         )
@@ -307,10 +334,22 @@ class _Planner:
             tuple(dict.fromkeys(table.table for table in self.touched)),
             any(table.strict for table in self.touched),
             max((table.ack_timeout for table in self.touched if table.ack_timeout is not None), default=None),
+            self._configures(inner),
         )
         if statement.kind is Kind.PREPARE:
             return Step(statement, suffix, prepares=step)
         return step
+
+    def _configures(self, statement: Statement) -> frozenset[str]:
+        if not any(function.name in SETTING_FUNCTIONS for function in statement.functions) and not any(
+            reference.name == "pg_settings" for reference in statement.relations
+        ):
+            return frozenset()
+        text = self.text[statement.start : statement.end].lower()
+        if "'" not in text:  # the setting is a parameter
+            return frozenset({"role", "search_path"})
+        found = {name for name in ("role", "search_path") if name in text}
+        return frozenset(found | ({"role"} if "session_authorization" in text else set()))
 
     # Names.
 
@@ -330,8 +369,10 @@ class _Planner:
             return []
         return found
 
-    def _unsafe(self, relation: Relation) -> tuple[Cause, str] | None:
+    def _unsafe(self, relation: Relation, write: Write) -> tuple[Cause, str] | None:
         """Why RETURNING cannot be added to a write on it; None if it can."""
+        if write.verb is Verb.MERGE and self.snapshot.server_version < MERGE_RETURNS_SINCE:
+            return Cause.UNRESOLVED, "MERGE returns no rows before PostgreSQL 17"
         if relation.kind == "v":
             return Cause.RULE, f"{relation.schema}.{relation.name} is a view"
         if relation.kind not in ("r", "p"):
@@ -359,7 +400,7 @@ class _Planner:
         if not concerned:
             return "", ()
         for relation in candidates:
-            if unsafe := self._unsafe(relation):
+            if unsafe := self._unsafe(relation, write):
                 for hit in concerned:
                     self._opaque(hit, verbs, *unsafe)
                 return "", ()

@@ -294,10 +294,20 @@ class SessionPlans:
                 self._changed = True
                 self._local = self._local or statement.local
                 identity = replace(identity, path=None if values is None else self._path(values))
-            case "set_config" | "":
-                identity = replace(identity, path=None, roles_known=False)
+            case "":  # RESET ALL
+                identity = replace(identity, path=None)
             case _:
                 return
+        self._take(identity)
+
+    def configured(self, names: frozenset[str]) -> None:
+        """A function has changed settings, to what is not known."""
+        identity = self._identity
+        if "role" in names:
+            identity = replace(identity, roles_known=False)
+        if "search_path" in names:
+            self._changed = True
+            identity = replace(identity, path=None)
         self._take(identity)
 
     def _path(self, values: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from proxy.session.planner import Plan, Step
 class Prepared:
     """One prepared statement the session has."""
 
-    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twin")
+    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twins")
 
     def __init__(
         self, text: bytes, rest: bytes, plan: Plan | None, generation: int, *, spliced: bool
@@ -25,8 +25,8 @@ class Prepared:
         """Whether what the server has under the name is spliced, so that its results hold our column."""
         self.origin: Step | None = None
         """The step as it was when it was spliced; None if it is not."""
-        self.twin = b""
-        """Name of a spliced copy, where the table was not mirrored yet when the client prepared it."""
+        self.twins: dict[bool, bytes] = {}
+        """Names of other copies, spliced (True) or not: for when what may be spliced has changed since."""
 
     @property
     def step(self) -> Step | None:

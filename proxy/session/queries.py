@@ -18,7 +18,7 @@ from proxy.session.expected import (
     Expected,
     Owed,
 )
-from proxy.session.planner import ENDS, SPLITTABLE, Plan, Step
+from proxy.session.planner import ENDS, Plan, Step
 from proxy.session.prepared import Prepared
 from proxy.session.waiting import FINISH, STEP, SplitStep, Waiting
 from proxy.sql.model import Kind
@@ -62,9 +62,7 @@ class SimpleQueries(Waiting):
         outside = not self.block
         strict = self._strict or any(step.strict and step.writes for step in steps)
         position = any(step.truncates for step in steps)
-        splittable = all(
-            step.kind in SPLITTABLE and not step.statement.parameters for step in steps
-        ) and not any(step.copy for step in steps)
+        splittable = all(step.splittable for step in steps)
         if splittable and (position or (strict and writes and (outside or plan.ends))):
             self._cleared = False
             self._forget_unnamed()

@@ -185,8 +185,8 @@ class CapturingRelay(CopyData):
 
     def _done(self, step: Step, tag: bytes) -> None:
         kind = step.kind
-        if kind in (Kind.WRITE, Kind.READ, Kind.EXECUTE):
-            return
+        if step.configures:
+            self.plans.configured(step.configures)
         tx = self.transaction
         name = step.statement.name
         match kind:

@@ -13,6 +13,7 @@ from tests.support.capture import (
     FLUSH,
     NO_DATA,
     PARSED,
+    SHOP,
     SUSPENDED,
     SYNC,
     CaptureScript,
@@ -20,7 +21,9 @@ from tests.support.capture import (
     description,
     ground,
     image,
+    relation,
     row,
+    snapshot,
 )
 from tests.support.transcript import complete, error, query, ready
 from tests.wire.test_rewriting import bind
@@ -184,15 +187,25 @@ def test_a_statement_prepared_before_its_table_was_mirrored_gets_a_spliced_twin(
     assert script.server_got == bind(b"", b"_causeway_1", [], [b"1"], []) + EXECUTE + FLUSH
 
 
-def test_a_spliced_statement_stays_stripped_when_its_table_is_mirrored_no_more() -> None:
+def test_a_spliced_statement_whose_splice_might_fail_now_runs_as_the_client_wrote_it() -> None:
     script = CaptureScript(waits=False)
     script.client(parse(b"d", RETURNING), SYNC).server(PARSED, ready())
-    script.ground = None  # type: ignore[assignment]
-    script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC)
-    script.server(BOUND, row(b"1", b"2", as_text(image())), complete("DELETE 1"), ready())
+    script.server_got  # noqa: B018 - forget it
+    picture = snapshot([relation(SHOP, "orders")], unreadable={"ann": {SHOP: "no SELECT"}})
+    script.ground = ground(picture, generation=2)
+    script.client(bind(b"", b"d", [], [], [0, 1]), EXECUTE, SYNC)
+    script.server_sees(
+        rewriting.parse(b"_causeway_1", RETURNING), bind(b"", b"_causeway_1", [], [], [0, 1]), EXECUTE, FLUSH
+    )
+    script.server(PARSED, BOUND, row(b"1", b"2"), complete("DELETE 1"))
+    script.server(ready())
     script.client_sees(PARSED, ready(), BOUND, row(b"1", b"2"), complete("DELETE 1"), ready())
+    script.mirror_heard("secure privilege", "committed privilege")
     assert not script.relay.replaceable
-    script.client(rewriting.close(b"S", b"d"), SYNC).server(CLOSED, ready())
+    script.server_got  # noqa: B018 - forget it
+    script.client(rewriting.close(b"S", b"d"), SYNC)
+    script.server_sees(rewriting.close(b"S", b"d"), rewriting.close(b"S", b"_causeway_1"), SYNC)
+    script.server(CLOSED, CLOSED, ready()).client_sees(CLOSED, ready())
     assert script.relay.replaceable
 
 

@@ -265,3 +265,33 @@ def test_acknowledgement_is_the_longest_wait_of_the_tables() -> None:
 def test_a_text_that_cannot_be_parsed_concerns_the_tables_it_names() -> None:
     assert [u.table.name for u in unparsed("UPSERT INTO Orders", ground())] == ["orders"]
     assert unparsed("UPSERT INTO other", ground()) == ()
+
+
+def test_merge_returns_rows_since_17() -> None:
+    text = "MERGE INTO orders USING s ON s.id = orders.id WHEN MATCHED THEN UPDATE SET total = 1"
+    assert causes(planned(text)) == ["unresolved"]
+    made = planned(text, ground(snapshot([relation(SHOP, "orders")], server_version=170000)))
+    assert "MERGE_ACTION()" in made.whole()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("SELECT set_config('search_path', '', false)", {"search_path"}),
+        ("SELECT set_config('role', $1, true)", {"role"}),
+        ("SELECT set_config($1, $2, true)", {"role", "search_path"}),
+        ("SELECT set_config('app.user', $1, true)", set()),
+        ("UPDATE pg_settings SET setting = 'x' WHERE name = 'role'", {"role"}),
+    ],
+)
+def test_settings_changed_by_functions(text: str, names: set[str]) -> None:
+    made = planned(text)
+    assert made.steps[0].configures == names
+    assert made.matters is bool(names)
+
+
+@pytest.mark.parametrize(
+    "text", ["DECLARE c CURSOR FOR SELECT 1", "SET LOCAL x = 1", "LOCK TABLE orders", "VACUUM"]
+)
+def test_what_needs_the_implicit_block_of_a_simple_query_is_not_split(text: str) -> None:
+    assert not planned(text).steps[0].splittable
