@@ -117,7 +117,7 @@ class SideEffect:
     cause: Cause
     reach: Reach
     foreign_key: ForeignKey | None = None
-    """An UPDATE that assigns none of its `parent_columns` has no such effect. Where `reach` is TABLE: of UPDATEs only."""
+    """An UPDATE that assigns none of its `parent_columns` has no such effect. With TABLE: of UPDATEs only."""
     detail: str = ""
     """The trigger, rule or constraint."""
 
