@@ -250,10 +250,10 @@ async def partitioned(client: Client, dice: Dice) -> None:
 @action("events")
 async def partition_by_name(client: Client, dice: Dice) -> None:
     await client.run(
-        "insert into events_2025 (id, day, kind) values ($1, '2025-12-31', 'direct') on conflict do nothing",
+        "insert into events_2024 (id, day, kind) values ($1, '2024-12-31', 'direct') on conflict do nothing",
         dice.randint(1, 4),
     )
-    await client.run("update events_2025 set kind = 'upd' where id = $1", dice.randint(1, 4))
+    await client.run("update events_2024 set kind = 'upd' where id = $1", dice.randint(1, 4))
 
 
 @action("events")

@@ -1,7 +1,7 @@
 """What a collection must hold, worked out from the table alone and by nobody who has a part in mirroring.
 
 The rows are read from PostgreSQL as text, column by column; the documents as the driver gives them. Nothing of
-`proxy.documents` is used: the rules are those of docs/documents.md, written a second time.
+`proxy.documents` is used: the rules are those of docs/mirroring.md, `_cw` included, written a second time.
 """
 
 from __future__ import annotations
@@ -115,9 +115,19 @@ def expectations(connection: psycopg.Connection[Any], table: Table) -> list[Expe
         if name not in left_out
     ]
     key = [name for (name,) in connection.execute(_KEY, {"table": table.sql})]
-    listed = ", ".join(f"{quoted(column.name)}::text" for column in columns)
-    rows = connection.execute(f"select {listed} from {table.sql}").fetchall()
-    return [_expectation(columns, key, row) for row in rows]
+    listed = ", ".join(quoted(column.name) for column in columns)
+    return [
+        _expectation(columns, key, row) for row in _texts(connection, f"select {listed} from {table.sql}")
+    ]
+
+
+def _texts(connection: psycopg.Connection[Any], query: str) -> Iterator[list[str | None]]:
+    """Rows as the types' output functions write them; a cast to text is something else for some types."""
+    result = connection.execute(query).pgresult
+    assert result is not None
+    for row in range(result.ntuples):
+        values = [result.get_value(row, column) for column in range(result.nfields)]
+        yield [None if value is None else value.decode() for value in values]
 
 
 def _expectation(columns: Sequence[Column], key: Sequence[str], row: Sequence[str | None]) -> Expectation:
@@ -148,16 +158,85 @@ def encode(column: Column, text: str | None) -> Any:
 
 
 def key_value(column: Column, text: str | None) -> Any:
-    """As `encode`, but injective."""
+    """As `encode`, but injective: a timestamp with its microseconds, infinity as the word."""
     assert text is not None
-    return encode(column, text)
+    if column.type in ("timestamp", "timestamptz", "date") and text.lstrip("-") == "infinity":
+        return text
+    value = encode(column, text)
+    if column.type in ("timestamp", "timestamptz"):
+        return {"t": value, "us": microseconds(text) % 1000}
+    return value
 
 
 def _mark(marks: dict[str, Any], column: Column, text: str | None) -> None:
     """What `_cw` says about the value."""
-    if column.type in ("timestamp", "timestamptz") and not 0 <= column.typmod <= 3 and text is not None:
-        finite = text.lstrip("-") != "infinity"
-        marks.setdefault("us", {})[column.field] = microseconds(text) % 1000 if finite else 0
+    if column.element is not None:
+        if text is not None:
+            _mark_array(marks, column, text)
+        return
+    if _timed(column):
+        marks.setdefault("us", {})[column.field] = 0 if text is None else _remainder(text)
+    flag = _flag(column, text)
+    if flag is not None:
+        marks.setdefault("flags", {})[column.field] = flag
+
+
+def _timed(column: Column) -> bool:
+    return column.type in ("timestamp", "timestamptz") and not 0 <= column.typmod <= 3
+
+
+def _remainder(text: str) -> int:
+    return 0 if text.lstrip("-") == "infinity" else microseconds(text) % 1000
+
+
+def _flag(column: Column, text: str | None) -> str | None:
+    return _FLAGS.get((column.type, text or ""))
+
+
+_FLAGS = {
+    (kind, word): flag
+    for kinds, words in (
+        (("float4", "float8", "numeric"), {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}),
+        (("timestamp", "timestamptz", "date"), {"infinity": "inf", "-infinity": "-inf"}),
+        (("jsonb",), {"null": "null"}),
+    )
+    for kind in kinds
+    for word, flag in words.items()
+}
+
+
+def _mark_array(marks: dict[str, Any], column: Column, text: str) -> None:
+    """Bounds and more dimensions than one; microseconds and flags of the elements, counted through all dimensions."""
+    assert column.element is not None
+    items, bounds = parse_array(text)
+    size = _size(items)
+    flag: dict[str, Any] = {}
+    if bounds or len(size) > 1:
+        lower = [int(match[1]) for match in re.finditer(r"\[(-?\d+):", bounds)]
+        flag = {"lower": lower or [1] * len(size), "size": size}
+    flat = list(_flat(items))
+    element = column.element
+    flags = {str(at): word for at, item in enumerate(flat) if (word := _flag(element, item))}
+    if flags:
+        flag["items"] = flags
+    if flag:
+        marks.setdefault("flags", {})[column.field] = flag
+    if _timed(column.element) and any(item is not None for item in flat):
+        marks.setdefault("us", {})[column.field] = [
+            None if item is None else _remainder(item) for item in flat
+        ]
+
+
+def _size(items: list[Any]) -> list[int]:
+    return [len(items), *_size(items[0])] if items and isinstance(items[0], list) else [len(items)]
+
+
+def _flat(items: list[Any]) -> Iterator[str | None]:
+    for item in items:
+        if isinstance(item, list):
+            yield from _flat(item)
+        else:
+            yield item
 
 
 def _number(text: str) -> Any:
@@ -170,7 +249,18 @@ def _number(text: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, parse_int=_number, parse_float=lambda digits: Decimal128(Decimal(digits)))
+    return json.loads(
+        text,
+        parse_int=_number,
+        parse_float=lambda digits: Decimal128(Decimal(digits)),
+        object_pairs_hook=lambda pairs: {_field(name): value for name, value in pairs},
+    )
+
+
+def _field(name: str) -> str:
+    """The empty name as `%00`, a `$` in front as `%24`, dots as `%2E`, and what looks like one of these as `%25..`."""
+    name = re.sub("%(?=00|24|25|2E)", "%25", name).replace(".", "%2E")
+    return "%24" + name[1:] if name.startswith("$") else name or "%00"
 
 
 _STAMP = re.compile(r"(\d+)-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:\+00)?)?( BC)?")
@@ -360,10 +450,10 @@ def _differences(expected: Expectation, document: dict[str, Any]) -> Iterator[st
         yield f"field {name} is too many"
     marks = dict(document.get(MARKS, {}))
     version, repairs = marks.pop("v", None), marks.pop("r", None)
-    if not isinstance(version, Int64) or version <= 0:
-        yield f"_cw.v is {version!r}"
-    if isinstance(repairs, Int64) or not isinstance(repairs, int) or repairs < 0:
-        yield f"_cw.r is {repairs!r}"
+    if not isinstance(version, Int64) or isinstance(repairs, Int64) or not isinstance(repairs, int):
+        yield f"_cw has v {version!r} and r {repairs!r}"
+    elif not (version > 0 <= repairs or version == 0 < repairs):
+        yield f"_cw has v {version} and r {repairs}: neither an image nor a repair"
     if canonical(marks) != canonical(expected.marks):
         yield f"_cw is {_shown(marks)}, not {_shown(expected.marks)}"
 

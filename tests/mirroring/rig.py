@@ -221,24 +221,26 @@ class Rig:
                 raise AssertionError(self._report(found, gaps))
             await asyncio.sleep(GLANCE)
 
-    async def settle(self, *, quiet: float = 1.0) -> None:
-        """Waits until neither the differences nor the gaps have changed for `quiet` seconds."""
-        before: tuple[list[str], list[str]] | None = None
-        since = time.monotonic()
-        deadline = since + PATIENCE
-        while time.monotonic() - since < quiet and time.monotonic() < deadline:
-            found = await asyncio.to_thread(self.differences)
-            gaps = await asyncio.to_thread(self.gaps)
-            now = ([str(one) for one in found], sorted(str(gap["_id"]) for gap in gaps))
-            if now != before:
-                before, since = now, time.monotonic()
-            await asyncio.sleep(GLANCE)
+    async def covered(self) -> None:
+        """Waits until every difference there is lies in a table with an open gap."""
+        found: list[Difference] = []
+
+        async def none() -> bool:
+            found[:] = await asyncio.to_thread(self.uncovered)
+            return not found
+
+        await eventually(none, lambda: self._report(found, self.gaps()))
 
     def _report(self, found: Sequence[Difference], gaps: Sequence[dict[str, Any]]) -> str:
         lines = [f"{len(found)} differences, {len(gaps)} open gaps"]
         lines += [f"  {one}" for one in found[:40]]
         lines += [f"  gap {gap}" for gap in gaps[:20]]
-        lines += [f"{proxy.log.name}:\n{proxy.tail()}" for proxy in self.proxies]
+        for proxy in self.proxies:
+            told = [event for event in proxy.events() if event.get("level") in ("warning", "error")]
+            lines += [
+                f"{proxy.log.name}, killed {proxy.kills} times",
+                *(f"  {event}" for event in told[-20:]),
+            ]
         return "\n".join(lines)
 
     async def seed(self) -> None:

@@ -106,7 +106,7 @@ def _public(name: str, **rule: Any) -> Table:
 CHEESE = Table(
     "Ünï.code",
     'Käse "x" 表',
-    {"collection": "kaese", "rename": {"größe.cm": "groesse_cm", "$pec": "pec", "Schlüssel": "key"}},
+    {"collection": "kaese", "rename": {"größe.cm": "groesse_cm", "$pec": "pec"}},
 )
 
 ALL: Sequence[Table] = (
