@@ -161,8 +161,20 @@ class SourceDatabase:
         return found
 
     async def is_empty(self, relation: Relation) -> bool:
-        """Whether the table, its partitions included, has no row that is visible now."""
+        """Whether the table, its partitions included, has no row, nor a transaction that may be adding one.
+
+        A writer keeps its lock until its rows are visible, so the locks are looked at first.
+        """
         async with self._connection() as connection:
+            writers = await connection.fetchval(
+                "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"
+                " WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = ANY ($1::oid[])"
+                "   AND database = (SELECT oid FROM pg_catalog.pg_database"
+                "                    WHERE datname = pg_catalog.current_database())",
+                (relation.oid, *relation.children),
+            )
+            if writers:
+                return False
             some = await connection.fetchval(f"SELECT true FROM {table_sql(relation)} LIMIT 1")
         return some is None
 

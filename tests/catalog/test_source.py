@@ -167,6 +167,25 @@ async def test_a_table_that_is_gone_is_refused(place: Place) -> None:
     assert refused.value.sqlstate == "42P01"
 
 
+async def test_a_table_that_is_being_written_is_not_empty(place: Place, server: PostgresServer) -> None:
+    place.run("""
+        create table t (id int primary key) partition by range (id);
+        create table t_1 partition of t for values from (0) to (9);
+        """)
+    snapshot = await place.read("t")
+    connection = await asyncpg.connect(server.dsn(place.database))
+    try:
+        writing = connection.transaction()
+        await writing.start()
+        await connection.execute("insert into t values (1)")
+        assert not await place.source.is_empty(find(snapshot, "t"))
+        assert not await place.source.is_empty(find(snapshot, "t_1"))
+        await writing.rollback()
+        assert await place.source.is_empty(find(snapshot, "t"))
+    finally:
+        await connection.close()
+
+
 async def test_rows_that_row_security_would_hide_are_an_error(place: Place, server: PostgresServer) -> None:
     place.run("""
         create table t (id int primary key); insert into t values (1); grant select on t to causeway_trust;
