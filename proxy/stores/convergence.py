@@ -14,8 +14,9 @@ A store has no transaction over the documents that say what is known of a key; s
   document. A writer that *replaces* a document need not look: who created it does, and takes back the replacement too
   if that is smaller. Take-backs may overlap and come late: what they remove is dead.
 * A crash between create and look leaves a document that nobody looks after. So a *replay* of an apply looks for all
-  its keys, and a seed, which may be a replay unknowingly, always does. A replayed delete removes again. (Where the
-  source has lost the row since, no seed is replayed: see the sweep below.)
+  its keys, any apply for those it finds written already (a command that failed as a whole may be half done), and a
+  seed for all. A replayed delete removes again. (No seed is replayed of a row that the source has lost since: see the
+  sweep below.)
 * A duplicate key answers an upsert that found something as large, *or* that lost the race to create: the pair is then
   read, and the write done again unless what is there is as large.
 
@@ -281,7 +282,7 @@ async def _put(
     suspects = [
         item
         for item, answer in zip(items, wrote, strict=True)
-        if answer is Wrote.CREATED or (replay and not isinstance(answer, Poison))
+        if answer is Wrote.CREATED or answer is None or (replay and not isinstance(answer, Poison))
     ]
     dead = await _bury(store, suspects) if suspects else frozenset[Hashable]()
     return [

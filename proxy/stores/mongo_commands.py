@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -100,16 +100,20 @@ class Link:
         projection: Mapping[str, Any] | None = None,
         limit: int = 0,
     ) -> list[dict[str, Any]]:
-        collection = self.collection(namespace)
+        collection = self.collection(namespace, raw=projection is None)
         with translated(), pymongo.timeout(self.timeout):
             found = await collection.find(condition, projection, limit=limit).to_list()
-        return [_document(raw) for raw in found]
+        return found if projection is not None else [_document(raw) for raw in found]
 
-    def collection(self, namespace: Namespace) -> AsyncCollection[dict[str, Any]]:
-        """Gives documents undecoded, from the primary, whatever the URI says: nothing is decided here on old data."""
+    def collection(self, namespace: Namespace, *, raw: bool = False) -> AsyncCollection[dict[str, Any]]:
+        """Read from the primary, whatever the URI says: nothing is decided here on old data.
+
+        `raw` where there may be a jsonb value: the driver makes a DBRef of one that has such names.
+        """
+        options: CodecOptions[Any] = _RAW if raw else OPTIONS
         return self.client[namespace.database].get_collection(
             namespace.collection,
-            codec_options=_RAW,
+            codec_options=options,
             read_preference=ReadPreference.PRIMARY,
             read_concern=ReadConcern("local"),
         )
@@ -146,6 +150,8 @@ class MongoCollections:
 
     def __init__(self, link: Link, namespace: Namespace) -> None:
         self._link = link
+        self._bulky = False
+        """Whether the last writes that were looked at one by one were too much for one command."""
         self._places = {
             area: namespace
             if area is Area.DOCUMENTS
@@ -159,47 +165,46 @@ class MongoCollections:
         if area is not Area.DOCUMENTS:
             await self._link.expire(place.collection)
             now = datetime.now(UTC)
-        answers, statements = _encoded(items, lambda item: _upsert(item, now), lambda item: _body(item, now))
-        created: set[int] = set()
-        errors: dict[int, Mapping[str, Any]] = {}
-        for start, reply in await self._submit("update", "updates", place, [raw for _, raw in statements]):
-            created.update(start + one["index"] for one in reply.get("upserted", ()))
-            errors.update((start + one["index"], one) for one in reply.get("writeErrors", ()))
-        for number, (index, _) in enumerate(statements):
-            answers[index] = Wrote.CREATED if number in created else Wrote.REPLACED
-        for number, error in errors.items():
-            answers[statements[number][0]] = _failed(error)
-        return [answer for answer in answers if answer is not None]
+        updates = [_upsert(item, now) for item in items]
+        answers, replies = await self._write("update", "updates", place, updates, "u")
+        for numbers, reply in replies:
+            for number in numbers:
+                answers[number] = Wrote.REPLACED
+            for one in reply.get("upserted", ()):
+                answers[numbers[one["index"]]] = Wrote.CREATED
+            for error in reply.get("writeErrors", ()):
+                answers[numbers[error["index"]]] = _failed(error)
+        return [answers[number] for number in range(len(items))]
 
     async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
         place = self._places[Area.DOCUMENTS]
-        answers, statements = _encoded(items, _whole, _whole)
-        errors: dict[int, Mapping[str, Any]] = {}
-        for start, reply in await self._submit("insert", "documents", place, [raw for _, raw in statements]):
-            errors.update((start + one["index"], one) for one in reply.get("writeErrors", ()))
-        for index, _ in statements:
-            answers[index] = Wrote.CREATED
-        for number, error in errors.items():
-            answers[statements[number][0]] = _failed(error)
-        return [answer for answer in answers if answer is not None]
+        documents = [{"_id": item.id, **_body(item)} for item in items]
+        answers, replies = await self._write("insert", "documents", place, documents)
+        for numbers, reply in replies:
+            for number in numbers:
+                answers[number] = Wrote.CREATED
+            for error in reply.get("writeErrors", ()):
+                answers[numbers[error["index"]]] = _failed(error)
+        return [answers[number] for number in range(len(items))]
 
     async def remove(self, items: Sequence[Item]) -> int:
         place = self._places[Area.DOCUMENTS]
-        statements = [
-            RawBSONDocument(bson.encode({"q": _smaller(item), "limit": 1}, codec_options=OPTIONS), _RAW)
-            for item in items
-        ]
+        deletes = [{"q": _smaller(item), "limit": 1} for item in items]
         removed = 0
-        for _, reply in await self._submit("delete", "deletes", place, statements):
+        poisoned, replies = await self._write("delete", "deletes", place, deletes)
+        for _, reply in replies:
             removed += int(reply["n"])
             for error in reply.get("writeErrors", ()):
-                raise StoreUnavailable(poison(error).reason)
+                poisoned[-1] = poison(error)
+        for one in poisoned.values():
+            raise StoreUnavailable(f"a document was not removed: {one}")
         return removed
 
     async def pairs(self, area: Area, ids: Sequence[Any]) -> dict[Hashable, Pair]:
         found = {}
         for part in _parts(_possible(ids), _KEYS_AT_ONCE):
-            for document in await self._find(area, {"_id": {"$in": part}}, {"_cw.v": 1, "_cw.r": 1}):
+            condition = {"_id": {"$in": part}}
+            for document in await self._find(area, condition, {"_cw.v": 1, "_cw.r": 1}):
                 found[identity(document["_id"])] = _pair(document.get("_cw"))
         return found
 
@@ -227,9 +232,7 @@ class MongoCollections:
                     found = await cursor.to_list(_KEYS_AT_ONCE)
                 if not found:
                     return
-                yield [
-                    Item(document["_id"], _pair(document.get("_cw"))) for document in map(_document, found)
-                ]
+                yield [Item(document["_id"], _pair(document.get("_cw"))) for document in found]
         except CommandRejected as error:
             raise StoreUnavailable(f"the store could not be asked: {error}") from error
         finally:
@@ -252,28 +255,49 @@ class MongoCollections:
         except CommandRejected as error:
             raise StoreUnavailable(f"the store could not be asked: {error}") from error
 
-    async def _submit(
-        self, verb: str, field: str, place: Namespace, statements: Sequence[RawBSONDocument]
-    ) -> list[tuple[int, dict[str, Any]]]:
-        """(number of the first statement, reply) of each command sent. What fails as a whole is sent in halves."""
-        replies: list[tuple[int, dict[str, Any]]] = []
-        waiting = [(start, part) for start, part in _portions(statements)]
-        while waiting:
-            start, part = waiting.pop()
+    async def _write(
+        self,
+        verb: str,
+        field: str,
+        place: Namespace,
+        statements: Sequence[Mapping[str, Any]],
+        document: str | None = None,
+    ) -> tuple[dict[int, Wrote | Poison], list[tuple[Sequence[int], dict[str, Any]]]]:
+        """Unordered. What cannot be sent is answered; with each reply the numbers of the statements it is about.
+
+        `document`: the field of a statement that is limited to the size of a document; None: all of it. One command
+        for all, encoded in one go, is tried first; where that cannot be, each statement is looked at.
+        """
+        if len(statements) <= MAX_STATEMENTS and not self._bulky:
             try:
-                reply = await self._link.write(
-                    place.database, {verb: place.collection, field: part, "ordered": False}
-                )
+                reply = await self._send(verb, field, place, statements)
+            except (CommandRejected, *_UNENCODABLE):
+                pass
+            else:
+                return {}, [(range(len(statements)), reply)]
+        answers, good = _encoded(statements, document)
+        replies: list[tuple[Sequence[int], dict[str, Any]]] = []
+        waiting = list(_portions(good))
+        self._bulky = len(waiting) > 1
+        while waiting:
+            part = waiting.pop()
+            numbers = [number for number, _ in part]
+            try:
+                reply = await self._send(verb, field, place, [raw for _, raw in part])
             except CommandRejected as error:
                 if len(part) == 1:
-                    one = {"index": 0, "code": error.code, "codeName": error.name}
-                    replies.append((start, {"n": 0, "writeErrors": [one]}))
+                    answers[numbers[0]] = error.poison()
                 else:
-                    middle = len(part) // 2
-                    waiting += [(start + middle, part[middle:]), (start, part[:middle])]
+                    waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
             else:
-                replies.append((start, reply))
-        return replies
+                replies.append((numbers, reply))
+        return answers, replies
+
+    async def _send(
+        self, verb: str, field: str, place: Namespace, statements: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        command = {verb: place.collection, field: list(statements), "ordered": False}
+        return await self._link.write(place.database, command)
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -295,28 +319,27 @@ def _plain(value: Any) -> Any:
 
 
 def _encoded(
-    items: Sequence[Item],
-    statement: Callable[[Item], Mapping[str, Any]],
-    document: Callable[[Item], Mapping[str, Any]],
-) -> tuple[list[Wrote | Poison | None], list[tuple[int, RawBSONDocument]]]:
-    """What cannot be sent at all is answered; the rest, with its index among the items, is ready to be sent."""
-    answers: list[Wrote | Poison | None] = [None] * len(items)
-    statements = []
-    for index, item in enumerate(items):
+    statements: Sequence[Mapping[str, Any]], document: str | None
+) -> tuple[dict[int, Wrote | Poison], list[tuple[int, RawBSONDocument]]]:
+    """What is wrong with the statements that cannot be sent; the others, numbered."""
+    answers: dict[int, Wrote | Poison] = {}
+    good = []
+    for number, statement in enumerate(statements):
+        content = statement if document is None else statement[document]
         try:
-            raw = bson.encode(statement(item), codec_options=OPTIONS)
+            raw = bson.encode(statement, codec_options=OPTIONS)
         except _UNENCODABLE as error:
-            answers[index] = Poison(f"{_unencodable(item)}: {type(error).__name__}")
+            answers[number] = Poison(f"{_unencodable(content)}: {type(error).__name__}")
             continue
         if len(raw) > MAX_DOCUMENT:
-            size = len(bson.encode(document(item), codec_options=OPTIONS))
+            size = len(bson.encode(content, codec_options=OPTIONS))
             if size > MAX_DOCUMENT or len(raw) > MAX_DOCUMENT + _STATEMENT_ROOM:
-                answers[index] = Poison(
+                answers[number] = Poison(
                     f"the document has {size:,} bytes; the store takes {MAX_DOCUMENT:,} at most"
                 )
                 continue
-        statements.append((index, RawBSONDocument(raw, _RAW)))
-    return answers, statements
+        good.append((number, RawBSONDocument(raw, _RAW)))
+    return answers, good
 
 
 def _upsert(item: Item, now: datetime | None) -> dict[str, Any]:
@@ -347,22 +370,18 @@ def _body(item: Item, now: datetime | None = None) -> dict[str, Any]:
     return body
 
 
-def _whole(item: Item) -> dict[str, Any]:
-    return {"_id": item.id, **_body(item)}
-
-
 def _failed(error: Mapping[str, Any]) -> Wrote | Poison:
     if error.get("code") == DUPLICATE_KEY and of_id_index(error):
         return Wrote.EXISTS
     return poison(error)
 
 
-def _unencodable(item: Item) -> str:
+def _unencodable(document: Mapping[str, Any]) -> str:
     """Which field the driver has no BSON for, without its value."""
-    for name, value in _whole(item).items():
+    for name, value in document.items():
         if not _is_encodable(value):
             return f"field {name!r} has a value that BSON cannot hold"
-    return "the document cannot be written as BSON"
+    return "the key or the document as a whole has no BSON"
 
 
 def _pair(mark: Any) -> Pair:
@@ -398,14 +417,16 @@ def _parts(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
         yield list(values[start : start + size])
 
 
-def _portions(statements: Sequence[RawBSONDocument]) -> Iterator[tuple[int, list[RawBSONDocument]]]:
+def _portions(
+    statements: Sequence[tuple[int, RawBSONDocument]],
+) -> Iterator[Sequence[tuple[int, RawBSONDocument]]]:
     """As many statements at once as one command takes."""
     start, size = 0, 0
-    for index, statement in enumerate(statements):
+    for index, (_, statement) in enumerate(statements):
         length = len(statement.raw)
         if index > start and (size + length > MAX_COMMAND or index - start >= MAX_STATEMENTS):
-            yield start, list(statements[start:index])
+            yield statements[start:index]
             start, size = index, 0
         size += length
     if start < len(statements):
-        yield start, list(statements[start:])
+        yield statements[start:]
