@@ -122,6 +122,12 @@ class Journal:
         self.bytes -= size
         self._lazily()
 
+    def flush(self) -> None:
+        """Write now what was asked for, unless a write is under way in a thread or has to be done in one."""
+        if self._scheduled is not None and not self._fsync:
+            self._scheduled.cancel()
+            self._flush()
+
     async def flushed(self) -> None:
         """Returns when everything asked for so far is on the disk, or could not be brought there."""
         while (self._batch or self._writing) and not self._closed:

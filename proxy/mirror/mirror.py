@@ -101,6 +101,12 @@ class Mirror:
             self._loop.call_soon(then)
         return False
 
+    def secure_now(self, tx: Transaction) -> None:
+        securing = self._securing
+        if securing.needed(tx) and securing.write(tx, SpoolState.PENDING, None):
+            assert securing.journal is not None
+            securing.journal.flush()
+
     def spill(self, tx: Transaction) -> None:
         self._securing.spill(tx)
 
@@ -108,7 +114,7 @@ class Mirror:
         self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
     ) -> bool:
         if tx.empty:
-            self._end(tx)
+            self.aborted(tx)
             return True
         self.noted(tx.database, tx.version)
         held = Held(tx.database, tx.effects, tx.size, tx.version, self._loop.time())
@@ -137,14 +143,14 @@ class Mirror:
 
     def doubtful(self, tx: Transaction) -> None:
         if tx.empty:
-            self._end(tx)
+            self.aborted(tx)
             return
         self._in_doubt.add(tx)
         self._resolver.add(Doubt(tx.database, tx.xid, lambda verdict: self._settle(tx, verdict)))
 
     def prepared(self, tx: Transaction, gid: str) -> None:
         if tx.empty:
-            self._end(tx)
+            self.aborted(tx)
             return
         self._in_doubt.add(tx)
         if self._spool is not None and self._written(tx, SpoolState.PREPARED):

@@ -50,6 +50,10 @@ class MirrorPort(Protocol):
         durable, or became gaps because they could not be made so. May be called again after more effects.
         """
 
+    def secure_now(self, tx: Transaction) -> None:
+        """The same where nothing can be held back: the effects are on disk when it returns, unless a write to the
+        disk itself (`spool_fsync`, a checkpoint) is under way, behind which they go."""
+
     def spill(self, tx: Transaction) -> None:
         """Move the effects in memory to the spool, or to gaps where there is none: the transaction is too big."""
 

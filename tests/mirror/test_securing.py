@@ -126,6 +126,23 @@ async def test_what_was_rolled_back_after_it_was_secured_leaves_the_disk(tmp_pat
     assert world.store.rows(NOTES) == {2: "kept"}
 
 
+async def test_a_transaction_of_which_nothing_is_left_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    world = World()
+    mirror = await started(world, tmp_path)
+    for end in (mirror.committed, mirror.doubtful, lambda tx: mirror.prepared(tx, "trip 1")):
+        tx = mirror.begin(DATABASE)
+        tx.savepoint("s")
+        tx.add([insert(1, "x", 100)])
+        mirror.spill(tx)
+        await asyncio.sleep(0.01)
+        tx.rollback_to("s")
+        end(tx)
+        assert mirror.meters.snapshot()["spool_bytes"] == 0
+    assert mirror.watermark(DATABASE) is None
+    assert await mirror.stop()
+    assert list(tmp_path.glob("*.spool*")) == []
+
+
 async def test_an_aborted_big_transaction_leaves_nothing_on_disk(tmp_path: Path) -> None:
     world = World()
     mirror = await started(world, tmp_path)
@@ -160,6 +177,23 @@ async def test_what_must_be_on_disk_before_its_commit(tmp_path: Path, effect: ob
     assert mirror.secure(tx, lambda: None) is not waits
     mirror.aborted(tx)
     await mirror.stop()
+
+
+async def test_what_cannot_wait_is_on_disk_at_once(tmp_path: Path) -> None:
+    world = World()
+    mirror = await started(world, tmp_path)
+    waiting = asyncio.Event()
+    other = write(mirror, insert(2, "y", 110, xid=2), commit=False)
+    assert mirror.secure(other, waiting.set) is False
+    tx = write(mirror, insert(1, "x", 100, xid=1), commit=False)
+    mirror.secure_now(tx)
+    assert mirror._spool is not None
+    assert mirror._spool.file.content()[0] == 2
+    await asyncio.wait_for(waiting.wait(), 2)
+    mirror.secure_now(tx)  # nothing more to write
+    mirror.aborted(tx)
+    mirror.aborted(other)
+    assert await mirror.stop()
 
 
 async def test_a_full_spool_makes_gaps_before_the_commit_goes_on(tmp_path: Path) -> None:
