@@ -7,6 +7,7 @@ meanwhile makes up the next one.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +26,7 @@ has moved everything that was written."""
 LAZY_SECONDS = 0.05
 """How long changes nobody waits for may gather."""
 
-Then = Callable[[bool], None]
+Then = Callable[[bool], object]
 """Called with whether it is on the disk."""
 
 
@@ -123,10 +124,13 @@ class Journal:
         self._lazily()
 
     def flush(self) -> None:
-        """Write now what was asked for, unless a write is under way in a thread or has to be done in one."""
-        if self._scheduled is not None and not self._fsync:
-            self._scheduled.cancel()
-            self._flush()
+        """Write now what was asked for, unless a write is under way in a thread or has to be done in one. Those who
+        wait are told in a later turn all the same."""
+        if self._scheduled is None or self._fsync:
+            return
+        self._scheduled.cancel()
+        self._waiting = [functools.partial(self._loop.call_soon, then) for then in self._waiting]
+        self._flush()
 
     async def flushed(self) -> None:
         """Returns when everything asked for so far is on the disk, or could not be brought there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -134,7 +135,7 @@ async def session(mirror: Mirror, dsn: str, database: str, seed: int, turns: int
             await block.rollback()
             mirror.aborted(tx)
             continue
-        await until_called(lambda then: mirror.secure(tx, then))
+        await until_called(functools.partial(mirror.secure, tx))
         fate = chance.random()
         if fate < 0.1:  # the connection is lost, and the COMMIT may or may not have been carried out
             if fate < 0.05:

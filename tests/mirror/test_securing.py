@@ -189,6 +189,7 @@ async def test_what_cannot_wait_is_on_disk_at_once(tmp_path: Path) -> None:
     mirror.secure_now(tx)
     assert mirror._spool is not None
     assert mirror._spool.file.content()[0] == 2
+    assert not waiting.is_set()
     await asyncio.wait_for(waiting.wait(), 2)
     mirror.secure_now(tx)  # nothing more to write
     mirror.aborted(tx)
