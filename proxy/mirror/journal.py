@@ -7,7 +7,6 @@ meanwhile makes up the next one.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -129,8 +128,11 @@ class Journal:
         if self._scheduled is None or self._fsync:
             return
         self._scheduled.cancel()
-        self._waiting = [functools.partial(self._loop.call_soon, then) for then in self._waiting]
+        self._waiting = [self._later(then) for then in self._waiting]
         self._flush()
+
+    def _later(self, then: Then) -> Then:
+        return lambda done: self._loop.call_soon(then, done)
 
     async def flushed(self) -> None:
         """Returns when everything asked for so far is on the disk, or could not be brought there."""
