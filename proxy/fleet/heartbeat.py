@@ -26,6 +26,7 @@ from proxy.fleet.beats import Beat, Fleet, TableFact, Wait
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
 from proxy.logs import EventLogger, get_logger
+from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.gap import backoff
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
@@ -129,8 +130,13 @@ class Heartbeat:
         self._holders.append(holder)
 
     def tables_changed(self) -> None:
-        """To be called when other tables are mirrored than before, before anything of them is captured."""
-        self._lifetime.mirrors(self._facts().tables)
+        """To be called when other tables are mirrored than before, before anything of them is captured.
+
+        Tables that are not mirrored any more get a gap: it must be closed before they can go forward again.
+        """
+        for database, table in self._lifetime.mirrors(self._facts().tables):
+            why = "the table was taken out of mirroring; what was written since has not been seen"
+            self._keeper.record(database, Unseen(Cause.UNOBSERVED, table, None, why), 0)
 
     async def start(self) -> None:
         """The first beat: the fleet knows of this proxy before it captures. A store that is away is no error."""

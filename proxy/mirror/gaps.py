@@ -10,6 +10,7 @@ Sightings of the same thing are one gap: its id follows from database, table, ca
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import sqlite3
 import time
@@ -22,20 +23,28 @@ from proxy.logs import EventLogger, get_logger
 from proxy.mirror.effects import Cause, Rows, TableId, Unseen
 from proxy.mirror.gap import (
     CLOSED_BY_OTHERS,
+    MAX_ALL_ROWS_BYTES,
     MAX_ROWS_BYTES,
     Gap,
     GapCounts,
     GapLimits,
     backoff,
     entry_of,
+    foldable,
+    folded,
     gap_id,
+    merged,
     parse_table,
+    size_of,
     table_name,
 )
 from proxy.mirror.gapfile import GapFile, StoredGap, rows_of
 from proxy.stores.protocol import GapEntry, Store, StoreRefused, StoreUnavailable
 
 log = get_logger(__name__)
+
+FOLD_BEYOND = 10
+"""Gaps that go to the ledger one by one; where there are more, those of a table are put together first."""
 
 
 class GapKeeper:
@@ -62,6 +71,10 @@ class GapKeeper:
         self._log = log
         self._gaps: dict[str, Gap] = {}
         self._with_rows = 0
+        self._rows_size = 0
+        """Characters of all their values."""
+        self._crowded = False
+        """Whether there are so many that putting them together has been of no use."""
         self._ledger: dict[str, GapEntry] = {}
         """The ledger as it was read last, with what this process has done to it since."""
         self._writing = asyncio.Lock()
@@ -84,7 +97,7 @@ class GapKeeper:
 
         Never raises; when it returns, the gap outlives a kill of the process where there is a disk that takes it.
         """
-        unseen = self._bounded(database, unseen)
+        unseen = self._bounded(database, unseen, owner)
         if unseen.rows is not None and not unseen.rows.values:
             return
         identity = gap_id(database, unseen, owner)
@@ -235,10 +248,24 @@ class GapKeeper:
         """Tells the ledger of all gaps that belong there. Raises StoreUnavailable, StoreRefused."""
         if self._store is None:
             return
+        new = [gap for gap in self._gaps.values() if not gap.state.in_ledger and gap.state.unseen.rows]
+        if len(new) > FOLD_BEYOND and any(map(self._lasting, new)):
+            self._fold()
         for gap in list(self._gaps.values()):
             async with self._writing:
                 if gap.untold and self._lasting(gap) and self._gaps.get(gap.state.id) is gap:
                     await self._tell(self._store, gap)
+
+    async def stop(self) -> None:
+        """The last chance of gaps that no disk keeps; a store that is away is no error."""
+        for gap in self._gaps.values():
+            gap.since = -math.inf
+        try:
+            await self.flush()
+        except (StoreUnavailable, StoreRefused) as error:
+            kept = self._file is not None
+            say = self._log.info if kept else self._log.error
+            say("gaps_not_in_ledger", reason=str(error), gaps=len(self._gaps), kept_on_disk=kept)
 
     async def read_ledger(self) -> None:
         """Reads the ledger, and takes up the gaps with rows that nobody seems to be about to close."""
@@ -293,30 +320,61 @@ class GapKeeper:
         except TimeoutError:
             return
 
-    def _bounded(self, database: str, unseen: Unseen) -> Unseen:
+    def _bounded(self, database: str, unseen: Unseen, owner: str) -> Unseen:
         """With the table for scope where there are too many rows to read them again."""
-        rows = unseen.rows
-        if rows is None:
+        if unseen.rows is None:
             return unseen
-        values = tuple(dict.fromkeys(rows.values))
-        size = sum(len(text or "") for value in values for text in value)
-        full = self._with_rows >= self._limits.max_reread_gaps
-        if full:
-            full = gap_id(database, replace(unseen, rows=Rows(rows.columns, values))) not in self._gaps
-        if len(values) > self._limits.max_reread_rows or size > MAX_ROWS_BYTES or full:
-            return replace(
-                unseen, rows=None, detail=f"{unseen.detail} (more rows than can be read again)".strip()
-            )
-        return replace(unseen, rows=Rows(rows.columns, values))
+        rows = Rows(unseen.rows.columns, tuple(dict.fromkeys(unseen.rows.values)))
+        unseen = replace(unseen, rows=rows)
+        size = size_of(rows)
+        fits = len(rows.values) <= self._limits.max_reread_rows and size <= MAX_ROWS_BYTES
+        fits = fits and self._rows_size + size <= MAX_ALL_ROWS_BYTES
+        if fits and self._with_rows >= self._limits.max_reread_gaps:
+            if gap_id(database, unseen, owner) in self._gaps:
+                return unseen
+            if not self._crowded:
+                self._fold()
+                self._crowded = self._many
+            fits = not self._crowded
+        if fits:
+            return unseen
+        return replace(
+            unseen, rows=None, detail=f"{unseen.detail} (more rows than can be read again)".strip()
+        )
+
+    @property
+    def _many(self) -> bool:
+        """Below that, many gaps fit in between one fold and the next."""
+        return 4 * self._with_rows > 3 * self._limits.max_reread_gaps
+
+    def _fold(self) -> None:
+        """Puts gaps together that differ in their values alone and are not in the ledger yet."""
+        for states in foldable(gap.state for gap in self._gaps.values() if not gap.state.in_ledger):
+            for part in folded(states, self._limits.max_reread_rows):
+                if len(part) == 1:
+                    continue
+                whole = Gap(merged(part), min(self._gaps[state.id].since for state in part))
+                if whole.state.id not in self._gaps:
+                    self._keep(self._add(whole))
+                for state in part:
+                    if state.id != whole.state.id:
+                        self._forget(self._gaps[state.id])
 
     def _add(self, gap: Gap) -> Gap:
         self._gaps[gap.state.id] = gap
-        self._with_rows += gap.state.unseen.rows is not None
+        rows = gap.state.unseen.rows
+        if rows is not None:
+            self._with_rows += 1
+            self._rows_size += size_of(rows)
         return gap
 
     def _forget(self, gap: Gap) -> None:
         del self._gaps[gap.state.id]
-        self._with_rows -= gap.state.unseen.rows is not None
+        rows = gap.state.unseen.rows
+        if rows is not None:
+            self._with_rows -= 1
+            self._rows_size -= size_of(rows)
+            self._crowded = self._crowded and self._many
         if self._file is not None:
             try:
                 self._file.remove(gap.state.id)

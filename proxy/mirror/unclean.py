@@ -118,6 +118,7 @@ class Lifetime:
         left = file.note("incarnation") if file is not None else None
         self.previous = None if left is None else parse_note(left)
         self._boot_id = boot_id
+        self._mirrored: frozenset[tuple[str, TableId]] = frozenset()
         self.current = successor(self.previous, boot_id, fsync=fsync)
 
     def begin(self, keeper: GapKeeper) -> None:
@@ -132,15 +133,22 @@ class Lifetime:
             self._file.set_note("proxy", self.proxy)
             self._file.set_note("incarnation", self.current.note())
 
-    def mirrors(self, facts: Iterable[TableFact]) -> None:
-        """Notes the tables mirrored from now on; to be called before anything of them is captured."""
+    def mirrors(self, facts: Iterable[TableFact]) -> list[tuple[str, TableId]]:
+        """Notes the tables mirrored from now on; to be called before anything of them is captured.
+
+        Returns those that are not mirrored any more: what is written to them from now on, nobody sees.
+        """
         tables = dict(self.current.tables)
+        before, now = self._mirrored, set()
         for fact in facts:
             place = (fact.database, fact.table)
+            now.add(place)
             if tables.get(place) != "fast":
                 tables[place] = fact.durability
         if tables != self.current.tables:
             self._note(replace(self.current, tables=tables))
+        self._mirrored = frozenset(now)
+        return [place for place in self.current.tables if place in before and place not in now]
 
     def end(self) -> None:
         """Notes that nothing is held any more; the process ends."""

@@ -315,6 +315,20 @@ async def test_tables_are_noted_before_they_are_captured(tmp_path: Path) -> None
     assert [table for _, table, _ in again.keeper.counts()] == ["public.fast"]
 
 
+async def test_a_table_that_is_not_mirrored_any_more_is_a_gap() -> None:
+    proxy = Proxy(Fleet())
+    await proxy.heartbeat.start()
+    proxy.heartbeat.tables_changed()
+    assert proxy.keeper.counts() == {}
+    proxy.tables = FACTS[:1]
+    proxy.heartbeat.tables_changed()
+    proxy.heartbeat.tables_changed()
+    assert proxy.keeper.counts() == {("shop", "public.strict", "unobserved"): 1}
+    proxy.tables = FACTS
+    proxy.heartbeat.tables_changed()
+    assert proxy.keeper.counts() == {("shop", "public.strict", "unobserved"): 1}
+
+
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for the fleet look often enough for a test."""

@@ -141,15 +141,65 @@ def test_more_rows_than_can_be_read_again_are_the_table(values: tuple[tuple[str,
     assert bench.keeper.counts() == {("shop", "public.orders", "copy"): 1}
 
 
-def test_more_gaps_than_can_be_read_again_are_the_table() -> None:
+def one(number: int, cause: Cause = Cause.COPY) -> Unseen:
+    return Unseen(cause, TABLE, Rows(("id",), ((str(number),),)))
+
+
+def test_many_gaps_of_one_table_are_put_together(tmp_path: Path) -> None:
+    """Each is still there, none twice, and no disk forgets one."""
+    bench = Bench(tmp_path / "gaps")
+    for number in range(9):
+        bench.keeper.record("shop", one(number), number)
+        bench.clock.seconds += 0.01
+    bench.clock.seconds += 1
+    for keeper in (bench.keeper, Bench(tmp_path / "gaps").keeper):
+        gaps = keeper.due("shop")
+        values = [gap.state.unseen.rows.values for gap in gaps if gap.state.unseen.rows is not None]
+        assert {value[0] for part in values for value in part} == {str(n) for n in range(9)}
+        assert sum(map(len, values)) == 9
+        assert len(gaps) <= 4
+        assert max(len(part) for part in values) == 3
+        assert sum(gap.state.count for gap in gaps) == 9
+    assert max(gap.state.version for gap in bench.keeper.due("shop")) == 8
+
+
+async def test_gaps_put_together_reach_the_ledger_as_soon_as_the_oldest_would_have() -> None:
     bench = Bench()
-    for number in range(50):
-        bench.keeper.record("shop", Unseen(Cause.COPY, TABLE, Rows(("id",), ((str(number),),))), 5)
-    assert bench.keeper.counts() == {("shop", "public.orders", "copy"): 5}
+    for number in range(4):
+        bench.keeper.record("shop", one(number), 5)
+    bench.clock.seconds += 5
+    bench.keeper.record("shop", one(9), 5)
+    await bench.keeper.flush()
+    assert bench.open() == [("copy", 1), ("copy", 3)]
+
+
+async def test_many_gaps_that_last_are_few_in_the_ledger() -> None:
+    limits = GapLimits(ledger_after=5.0)
+    bench = Bench()
+    bench.keeper = GapKeeper(bench.store, None, limits, proxy="me", clock=bench.clock, now=bench.clock.now)
+    for number in range(300):
+        bench.keeper.record("shop", one(number), 5)
+        bench.keeper.record("shop", one(number, Cause.CASCADE), 5)
+        bench.clock.seconds += 0.1
+        await bench.keeper.flush()
+    assert len(bench.store.ledger) <= 2 * 35
+    told = [value for entry in bench.store.ledger.values() for value in (entry.rows or {})["values"]]
+    assert len(told) >= 2 * 240
+    assert len(bench.keeper.due("shop")) <= 200
+
+
+def test_more_gaps_than_can_be_put_together_are_the_table() -> None:
+    bench = Bench()
+    for number in range(12):
+        bench.keeper.record("shop", one(number), 5)
+    bench.keeper.record("shop", one(13), 5)
+    causes = [gap.state.unseen.rows is None for gap in bench.keeper._gaps.values()]
+    assert sorted(causes) == [False, False, False, False, True]
+    bench.keeper.record("shop", one(0, Cause.CASCADE), 5)
+    assert bench.keeper.counts()["shop", "public.orders", "cascade"] == 1
+    bench.keeper.record("shop", one(3), 5)
     bench.clock.seconds += 1
     assert len(bench.keeper.due("shop")) == 4
-    bench.keeper.record("shop", Unseen(Cause.COPY, TABLE, Rows(("id",), (("0",), ("0",)))), 5)
-    assert len(bench.keeper.due("shop")) == 4, "one that is there already is none more"
 
 
 def test_no_rows_are_no_gap() -> None:
@@ -309,6 +359,17 @@ async def test_run_tells_the_ledger_and_goes_on_when_it_is_back() -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_at_the_end_everything_goes_to_the_ledger() -> None:
+    bench = Bench()
+    bench.keeper.record("shop", ONE, 5)
+    bench.keeper.record("shop", WHOLE, 5)
+    await bench.keeper.stop()
+    assert bench.open() == [("copy", 1), ("trigger", 1)]
+    bench.keeper.record("shop", WHOLE, 6)
+    bench.store.away = True
+    await bench.keeper.stop()
 
 
 async def test_without_a_store_gaps_are_kept() -> None:
