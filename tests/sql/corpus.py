@@ -220,6 +220,11 @@ CASES = (
         since=17,
     ),
     Case("MERGE INTO t USING u ON u.t = t.id WHEN MATCHED THEN DO NOTHING", since=17),
+    Case(
+        "MERGE INTO p USING u ON u.id = p.id WHEN MATCHED AND p.id = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET "
+        "id = p.id + 110 WHEN NOT MATCHED THEN INSERT VALUES (u.id + 150, u.a)",
+        since=17,
+    ),
     Case("UPDATE t SET a = 'x' RETURNING old.a, new.a", since=18),
     Case("UPDATE t SET a = 'x' RETURNING WITH (OLD AS o, NEW AS n) o.a, n.a, t.a", since=18),
     Case("DELETE FROM t RETURNING WITH (OLD AS new) new.id", since=18),

@@ -87,7 +87,8 @@ class Outcome:
 
 
 async def contents(connection: asyncpg.Connection[Any], table: str) -> Counter[Record]:
-    rows = await connection.fetch(f"SELECT record_send(ROW(x.*)) FROM {table} AS x")
+    """Its rows, each behind the oid of the table it stands in."""
+    rows = await connection.fetch(f"SELECT record_send(ROW(x.tableoid, x.*)) FROM {table} AS x")
     return Counter(parse_record(row[0]) for row in rows)
 
 
@@ -179,16 +180,17 @@ def check_images(outcome: Outcome, verb: Verb, case: Case, *, text: bool, old: b
         record = parse_record(data)
         header, image = record[:HEADER_FIELDS], record[HEADER_FIELDS:]
         done = check_header(header, verb, case, text=text)
-        (removed if done == "DELETE" else written)[image] += 1
+        (removed if done == "DELETE" else written)[header[:1] + image] += 1
         before = header[-1][1]
         assert (before is not None) is old
         if before is not None:
             former = parse_record(before)
             assert [oid for oid, _ in former] == [oid for oid, _ in image]
             inserted = all(value is None for _, value in former)
+            was = {row[1:] for row in outcome.before}
             if image:
-                assert inserted == (done == "INSERT" and former not in outcome.before)
-            assert inserted or former in outcome.before
+                assert inserted == (done == "INSERT" and former not in was)
+            assert inserted or former in was
     assert written <= outcome.after
     assert removed <= outcome.before
     assert outcome.after - outcome.before <= written
