@@ -1,5 +1,8 @@
 """What a write to one relation does to ruled tables beside the rows RETURNING shows: the closure over foreign keys,
 triggers, rules, views, inheritance and functions. Pure.
+
+Not followed: functions behind operators, casts, aggregates and views that are only read; triggers that fire for
+`session_replication_role = replica`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from proxy.catalog.changes import Verdict, changes
 from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import TableId
-from tests.catalog.conftest import Place, find
+from tests.catalog.conftest import Place, Scratch, find
 from tests.catalog.made import attribute, relation, snapshot
 
 T = TableId("public", "t")
@@ -70,26 +70,26 @@ DDL = (
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("name", "ddl", "verdict"), DDL, ids=[ddl[0].replace(" ", "_") for ddl in DDL])
-async def test_ddl(place: Place, name: str, ddl: str, verdict: str) -> None:
-    place.run("""
+async def test_ddl(scratch: Scratch, name: str, ddl: str, verdict: str) -> None:
+    await scratch.run("""
         create type mood as enum ('sad', 'ok'); create type pair as (x int);
         create table t (id int primary key, n numeric(10, 2), v varchar(10), w text, z timestamptz, m mood[],
                         p pair, u int not null);
         insert into t values (1, 1.23, 'abc', 'w', '2024-01-02 03:04:05.678901+00', '{ok}', row(1), 7);
         create function f() returns trigger language plpgsql as 'begin return new; end';
         """)
-    old = await place.read("t")
+    old = await scratch.read("t")
     columns = [(a.number, a.name) for a in find(old, "t").attributes]
-    rows = place.run("select t::text from t")
-    place.run(ddl)
-    new = await place.read("t")
+    rows = await scratch.lines("select t::text from t")
+    await scratch.run(ddl)
+    new = await scratch.read("t")
     found = changes(old, new, {T: MadeRule()})
     gap = any(change.verdict is Verdict.GAP for change in found)
     assert gap is (verdict == "gap"), found
     after = new.named("public", "t")
     if not gap and after is not None and len(after.attributes) == len(columns):
         assert [(a.number, a.name) for a in after.attributes] == columns
-        assert place.run("select t::text from t") == rows
+        assert await scratch.lines("select t::text from t") == rows
 
 
 @pytest.mark.integration

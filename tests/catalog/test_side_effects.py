@@ -11,7 +11,7 @@ from proxy.catalog.side_effects import reached, side_effects
 from proxy.catalog.topology import Node, Topology
 from proxy.mirror.effects import Cause
 from proxy.sql.model import Verb
-from tests.catalog.conftest import Place, find
+from tests.catalog.conftest import Scratch, find
 
 pytestmark = pytest.mark.integration
 
@@ -203,17 +203,10 @@ def _tables(snapshot: Snapshot) -> dict[int, str]:
     return {oid: relation.name for oid, relation in snapshot.relations.items()}
 
 
-def _contents(place: Place, ruled: tuple[str, ...]) -> dict[str, str]:
-    def quoted(name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
-
-    return {name: place.run(f"select t.* from {quoted(name)} t order by t::text") for name in ruled}
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
-async def test_what_a_write_brings_about(place: Place, case: Case) -> None:
-    place.run(case.schema)
-    snapshot = await place.read(*case.ruled)
+async def test_what_a_write_brings_about(scratch: Scratch, case: Case) -> None:
+    await scratch.run(case.schema)
+    snapshot = await scratch.read(*case.ruled)
     names = _tables(snapshot)
     oid = next((one.oid for one in snapshot.relations.values() if one.name == case.table), 0)
     said = [
@@ -223,17 +216,17 @@ async def test_what_a_write_brings_about(place: Place, case: Case) -> None:
     assert sorted(said) == sorted(case.effects)
     if said:
         assert case.table in snapshot.watched
-    before = _contents(place, case.ruled)
-    place.run(case.statement)
-    after = _contents(place, case.ruled)
+    before = await scratch.contents(case.ruled)
+    await scratch.run(case.statement)
+    after = await scratch.contents(case.ruled)
     own = {case.table, names.get(snapshot.relations[oid].root, "") if oid in snapshot.relations else ""}
     changed = {name for name in case.ruled if before[name] != after[name]}
     assert changed - own == {names[table] for table in reached(snapshot, oid, case.verb)} - own
 
 
-async def test_rows_are_followed_by_the_foreign_key(place: Place) -> None:
-    place.run(SHOP)
-    snapshot = await place.read("customers", "orders")
+async def test_rows_are_followed_by_the_foreign_key(scratch: Scratch) -> None:
+    await scratch.run(SHOP)
+    snapshot = await scratch.read("customers", "orders")
     (effect,) = snapshot.side_effects[find(snapshot, "customers").oid, D]
     assert effect.reach is Reach.ROWS
     assert effect.detail == "foreign key orders_customer_fkey of public.orders"
@@ -244,15 +237,15 @@ async def test_rows_are_followed_by_the_foreign_key(place: Place) -> None:
     assert (key.parent, key.child) == (find(snapshot, "customers").oid, find(snapshot, "orders").oid)
 
 
-async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(place: Place) -> None:
+async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(scratch: Scratch) -> None:
     """Every effect of it hangs on the foreign key, those beyond the child too."""
-    place.run(
+    await scratch.run(
         SHOP
         + "create table totals (id int primary key);"
         + FUNCTION.format("insert into totals values (1);")
         + "create trigger t after update or delete on orders for each row execute function f();"
     )
-    snapshot = await place.read("customers", "orders", "totals")
+    snapshot = await scratch.read("customers", "orders", "totals")
     names = _tables(snapshot)
     oid = find(snapshot, "customers").oid
     updates = {
@@ -266,12 +259,12 @@ async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(place: Place
     assert deletes == {"orders": (Reach.ROWS, False), "totals": (Reach.TABLE, True)}
 
 
-async def test_truncate_cascade_empties_what_refers_to_it(place: Place) -> None:
-    place.run(
+async def test_truncate_cascade_empties_what_refers_to_it(scratch: Scratch) -> None:
+    await scratch.run(
         SHOP + "create table notes (id int primary key, line int references lines);"
         "create table unruled (line int references lines)"
     )
-    snapshot = await place.read("lines", "notes")
+    snapshot = await scratch.read("lines", "notes")
     names = _tables(snapshot)
     said = {names[oid]: {names[one] for one in emptied} for oid, emptied in snapshot.truncates.items()}
     assert said == {
@@ -282,28 +275,28 @@ async def test_truncate_cascade_empties_what_refers_to_it(place: Place) -> None:
     assert {"customers", "orders"} <= snapshot.watched
 
 
-async def test_truncate_of_partitions(place: Place) -> None:
-    place.run("""
+async def test_truncate_of_partitions(scratch: Scratch) -> None:
+    await scratch.run("""
         create table p (id int primary key) partition by range (id);
         create table p_1 partition of p for values from (0) to (10);
         create table c (id int, p int references p) partition by range (id);
         create table c_1 partition of c for values from (0) to (10);
         """)
-    snapshot = await place.read("c")
+    snapshot = await scratch.read("c")
     names = _tables(snapshot)
     said = {names[oid]: {names[one] for one in emptied} for oid, emptied in snapshot.truncates.items()}
     assert said == {"p": {"p_1", "c", "c_1"}, "p_1": {"c", "c_1"}}
 
 
-async def test_truncate_triggers(place: Place) -> None:
-    place.run(
+async def test_truncate_triggers(scratch: Scratch) -> None:
+    await scratch.run(
         COUNTED
         + FUNCTION.format("update authors set posts = 0;")
         + "create trigger t after truncate on posts for each statement execute function f();"
         + "create table blogs (id int primary key);"
         + "alter table posts add foreign key (author) references blogs not valid"
     )
-    snapshot = await place.read("authors", "posts")
+    snapshot = await scratch.read("authors", "posts")
     names = _tables(snapshot)
     said = {
         names[oid]: [(names[e.table], e.cause, e.reach) for e in effects]
@@ -314,8 +307,8 @@ async def test_truncate_triggers(place: Place) -> None:
     assert not snapshot.side_effects
 
 
-async def test_functions_that_write_are_known_by_name(place: Place) -> None:
-    place.run(
+async def test_functions_that_write_are_known_by_name(scratch: Scratch) -> None:
+    await scratch.run(
         COUNTED
         + """
         create function writes() returns void language plpgsql as 'begin update authors set posts = 1; end';
@@ -328,7 +321,7 @@ async def test_functions_that_write_are_known_by_name(place: Place) -> None:
         create procedure "Proc"() language sql as 'insert into authors values (9, 9)';
         """
     )
-    snapshot = await place.read("authors")
+    snapshot = await scratch.read("authors")
     assert set(snapshot.functions) == {"writes", "calls", "dynamic", "Proc"}
     assert {e.table for effects in snapshot.functions.values() for e in effects} == {
         find(snapshot, "authors").oid
@@ -337,29 +330,29 @@ async def test_functions_that_write_are_known_by_name(place: Place) -> None:
     assert set(snapshot.functions) <= snapshot.watched
 
 
-async def test_bodies_that_are_kept_parsed(place: Place) -> None:
-    if place.server.major < 14:
+async def test_bodies_that_are_kept_parsed(scratch: Scratch) -> None:
+    if scratch.server.major < 14:
         pytest.skip("BEGIN ATOMIC came with PostgreSQL 14")
-    place.run(
+    await scratch.run(
         COUNTED
         + """
         create function writes() returns void begin atomic update authors set posts = 1; end;
         create function reads() returns bigint begin atomic select count(*) from authors; end;
         """
     )
-    snapshot = await place.read("authors")
+    snapshot = await scratch.read("authors")
     assert set(snapshot.functions) == {"writes"}
 
 
-async def test_two_rings_of_foreign_keys_end(place: Place) -> None:
-    place.run("""
+async def test_two_rings_of_foreign_keys_end(scratch: Scratch) -> None:
+    await scratch.run("""
         create table a (id int primary key, b int); create table b (id int primary key, a int, c int);
         create table c (id int primary key, a int references a on delete cascade);
         alter table a add foreign key (b) references b on delete cascade deferrable;
         alter table b add foreign key (a) references a on delete set null;
         alter table b add foreign key (c) references c on delete cascade on update cascade;
         """)
-    snapshot = await place.read("a", "c")
+    snapshot = await scratch.read("a", "c")
     names = _tables(snapshot)
     assert {names[e.table] for e in snapshot.side_effects[find(snapshot, "a").oid, D]} == {"c", "a"}
     everything = reached(snapshot, find(snapshot, "a").oid, D)
