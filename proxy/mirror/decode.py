@@ -82,8 +82,10 @@ class Decoder:
 
     def _image(self, held: Held, image: Image, target: Target | None, derived: list[Unseen]) -> None:
         if target is None:
-            if not self._targets.settled(held.database, table_of(image.record)):
+            oid = table_of(image.record)
+            if not self._targets.settled(held.database, oid):
                 raise Puzzle
+            self._pass(held, image, oid, derived)
             return
         lane = target.lane
         if lane is None:
@@ -127,6 +129,16 @@ class Decoder:
             old = fields
         if old is not None:
             self._follow(held, target, mapping, header, verb, old, fields, derived)
+
+    def _pass(self, held: Held, image: Image, oid: bytes, derived: list[Unseen]) -> None:
+        """A row that becomes no document, and may take rows with it that have some."""
+        passing = self._targets.passing(held.database, oid)
+        if passing is None:
+            return
+        header, oids, fields = parse_image(image.record)
+        verb = image.verb if image.verb is not Verb.MERGE else Verb[header.action or "UPDATE"]
+        if verb is not Verb.INSERT:
+            derived += passing.following(verb, header, oids, fields, self._targets.mirrored(held.database))
 
     def _moved(
         self,

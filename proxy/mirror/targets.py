@@ -11,6 +11,7 @@ from proxy.mirror.cascades import followed_columns
 from proxy.mirror.effects import TableId
 from proxy.mirror.lanes import Lane, Lanes
 from proxy.mirror.meters import Meters, TableMeter
+from proxy.mirror.passing import Passing, passing
 from proxy.mirror.tables import MirroredTable, RuledTable, TableBook
 from proxy.names import TableName
 from proxy.phases import Phase
@@ -101,6 +102,7 @@ class Targets:
         self._book: TableBook | None = None
         self._by_oid: dict[tuple[str, bytes], Target | None] = {}
         self._by_id: dict[tuple[str, TableId], Target | None] = {}
+        self._passing: dict[tuple[str, bytes], Passing | None] = {}
         self._strict: dict[str, bool] = {}
         self._foreign: dict[str, set[bytes]] = {}
         """Per database, relations that a look at the catalogue did not find."""
@@ -116,6 +118,14 @@ class Targets:
         except KeyError:
             target = self._by_oid[place] = self._find(book, database, int.from_bytes(oid))
             return target
+
+    def passing(self, database: str, oid: bytes) -> Passing | None:
+        """Of a relation without a target: whether rows of mirrored tables follow its own."""
+        place = (database, oid)
+        if place not in self._passing:
+            snapshot = self._tables().snapshots.get(database)
+            self._passing[place] = None if snapshot is None else passing(snapshot, int.from_bytes(oid))
+        return self._passing[place]
 
     def by_id(self, database: str, table: TableId) -> Target | None:
         book = self._tables()
@@ -142,7 +152,7 @@ class Targets:
 
     def unknown_is_strict(self, database: str, oid: bytes) -> bool:
         """Whether a relation that `by_oid` does not give must be taken for one of a strict table."""
-        if self.settled(database, oid):
+        if self.settled(database, oid) and self.passing(database, oid) is None:
             return False
         if database not in self._strict:
             self._strict[database] = any(target.strict for target in self.all(database))
@@ -171,6 +181,7 @@ class Targets:
         self._book = book
         self._by_oid.clear()
         self._by_id.clear()
+        self._passing.clear()
         self._strict.clear()
         self._foreign.clear()
 

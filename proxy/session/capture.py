@@ -534,7 +534,7 @@ class Replies:
         self._strict = self._sealed = False
         if tx is not None:
             if self._intent is not None and not tx.empty:
-                self.mirror.secure(tx, _nobody_waits)  # before the intent goes
+                self.mirror.secure_now(tx)  # before the intent goes
             if tx.empty:
                 self.mirror.aborted(tx)
             elif ack is None:
@@ -682,7 +682,3 @@ class Replies:
 
     def _learned(self, statements: list[tuple[bytes, bytes, bytes]]) -> None:
         raise NotImplementedError
-
-
-def _nobody_waits() -> None:
-    """For what is made durable in the order of the calls, whoever hears of it."""

@@ -117,8 +117,7 @@ class SimpleQueries(Waiting):
                 for table in tables
             ]
         )
-        # Nothing waits for it: the spool takes entries in order, and what follows in this turn comes after it.
-        self.mirror.secure(self._intent, nothing)
+        self.mirror.secure_now(self._intent)
 
     def _forget_unnamed(self) -> None:
         """A simple query destroys the unnamed statement and portal."""

@@ -167,7 +167,7 @@ class CapturingRelay(CopyData):
             self._begun().add(unseen)
             ground = self.plans.ground
             self._strict = self._strict or (ground is not None and ground.strict)
-            self.mirror.secure(self._begun(), nothing)
+            self.mirror.secure_now(self._begun())
             self._sealed = True
         if kind == messages.COPY_DATA and self._copy_keys is not None:
             self._copy_keys.failure = "a CopyData message that is too long to be looked at"

@@ -184,9 +184,9 @@ def test_what_cannot_be_split_is_announced_before_and_secured_after() -> None:
     script = CaptureScript(waits=False)
     script.client(query(f"VACUUM other; {UPDATE}"))
     assert script.server_got.startswith(b"Q")
-    script.mirror_heard("secure unobserved")
+    script.mirror_heard("secure now unobserved")
     script.server(complete("VACUUM"), row(as_text(image())), complete("UPDATE 1"), ready())
-    script.mirror_heard("secure i", "committed i", "aborted unobserved")
+    script.mirror_heard("secure now i", "committed i", "aborted unobserved")
 
 
 def test_a_write_that_cannot_be_seen_is_secured_before_it_is_sent() -> None:

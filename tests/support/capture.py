@@ -104,6 +104,9 @@ class RecordingMirror:
         self.secured.append(then)
         return False
 
+    def secure_now(self, tx: Transaction) -> None:
+        self.told.append(f"secure now {self.describe(tx)}")
+
     def let(self) -> None:
         """The disk has everything."""
         waiting, self.secured = self.secured, []

@@ -1,0 +1,81 @@
+"""The client's direction: what cannot be looked at, function calls, and too much at once."""
+
+from __future__ import annotations
+
+from proxy.catalog.model import Reach, SideEffect
+from proxy.mirror.effects import Cause
+from proxy.session import requests
+from proxy.wire import rewriting
+from proxy.wire.messages import frame
+from tests.support.capture import SHOP, SYNC, CaptureScript, ground, relation, snapshot
+from tests.support.transcript import complete, query, ready
+
+
+def test_an_unknown_message_ends_the_looking() -> None:
+    script = CaptureScript()
+    unknown = frame(ord("~"), b"x")
+    script.client(unknown).server_sees(unknown)
+    assert script.relay.unobserved
+    assert script.counters.streams_unobserved["unknown_frontend_message"] == 1
+    script.mirror_heard("doubtful unobserved")
+    script.client(b"\x00garbage").server_sees(b"\x00garbage")
+
+
+def test_an_impossible_length_too() -> None:
+    script = CaptureScript()
+    script.client(b"Q\x00\x00\x00\x01more").server_sees(b"Q\x00\x00\x00\x01more")
+    assert script.relay.unobserved
+
+
+def test_a_malformed_message_is_the_servers_to_refuse() -> None:
+    script = CaptureScript()
+    message = frame(ord("B"), b"no end")
+    script.client(message).server_sees(message)
+    assert script.counters.streams_unobserved["malformed_frontend_message"] == 1
+
+
+def test_a_function_called_by_oid_may_write() -> None:
+    call = frame(ord("F"), b"\x00" * 10)
+    script = CaptureScript(waits=False)
+    script.client(call).server_sees(call)
+    script.server(frame(ord("V"), b"\xff\xff\xff\xff"), ready()).mirror_heard()
+    effect = SideEffect(SHOP, Cause.FUNCTION, Reach.TABLE)
+    script = CaptureScript(
+        ground(snapshot([relation(SHOP, "orders")], functions={"f": (effect,)})), waits=False
+    )
+    script.client(call).server(frame(ord("V"), b"\xff\xff\xff\xff"), ready())
+    script.mirror_heard("secure function", "committed function")
+
+
+def test_too_long_a_message_goes_through_in_pieces_and_is_a_gap() -> None:
+    script = CaptureScript(waits=False)
+    text = query("x" * (requests.LARGEST_COLLECTED + 10))
+    script.client(text[:1000]).server_sees(text[:1000]).mirror_heard("secure now unparsed")
+    script.client(text[1000:]).server_sees(text[1000:])
+    script.server(complete("INSERT 0 1"), ready()).client_sees(complete("INSERT 0 1"), ready())
+    script.mirror_heard("committed unparsed")
+
+
+def test_a_client_that_sends_far_ahead_is_not_read() -> None:
+    script = CaptureScript()
+    script.client(query("DELETE FROM orders"))
+    script.client(*[rewriting.parse(b"", b"x" * 1000) for _ in range(200)])
+    assert script.held == ["client"]
+    script.server(complete("DELETE 0"))
+    script.mirror.let()
+    script.server(ready())
+    assert script.held == []
+
+
+def test_terminate_goes_on() -> None:
+    script = CaptureScript()
+    terminate = frame(ord("X"), b"")
+    script.client(terminate).server_sees(terminate)
+    assert script.relay.client_terminated
+
+
+def test_a_plain_relay_may_take_over_when_nothing_is_spliced() -> None:
+    script = CaptureScript()
+    script.relay.switch_when_idle = True
+    script.client(rewriting.parse(b"", b"SELECT 1"), SYNC).server(frame(ord("1"), b""), ready())
+    assert script.switches == 1
