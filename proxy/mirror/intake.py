@@ -64,6 +64,13 @@ class Intake:
         """Transactions that are not decoded yet."""
         return len(self._arrived) + sum(map(len, self._puzzled.values()))
 
+    def oldest(self, database: str) -> float | None:
+        """When the commit of the oldest of them was seen; it may be another database's."""
+        times = [held.since for held in self._puzzled.get(database, ())[:1]]
+        if self._arrived:
+            times.append(self._arrived[0].since)
+        return min(times, default=None)
+
     def take(self, held: Held) -> None:
         self._arrived.append(held)
         if self._stopped:

@@ -75,8 +75,11 @@ class TableMeter:
         self.latency[min(int(seconds * 1e9).bit_length(), LATENCY_BUCKETS - 1)] += 1
         self.latency_sum += seconds
 
-    def values(self, now: float) -> dict[str, Any]:
+    def values(self, now: float, elsewhere: float | None = None) -> dict[str, Any]:
+        """`elsewhere`: since when something waits that may be of this table, without being counted here yet."""
         oldest = self.oldest()
+        if elsewhere is not None:
+            oldest = elsewhere if oldest is None else min(oldest, elsewhere)
         age = 0.0 if oldest is None else max(0.0, now - oldest)
         behind = (self.last_captured_version & MAX_LSN) - (self.last_applied_version & MAX_LSN)
         return {
@@ -100,6 +103,8 @@ class Meters:
         """Bytes of committed images in memory."""
         self.store: StoreState = "unknown"
         self.store_error = ""
+        self.waiting: Callable[[str], float | None] = _nowhere
+        """Since when something of a database waits that no table counts yet: on disk, or for its catalogue."""
         self.spool: Callable[[], tuple[int, int]] = _no_spool
         """Bytes and transactions in the spool."""
 
@@ -114,6 +119,7 @@ class Meters:
     def snapshot(self) -> dict[str, Any]:
         now = self._clock()
         size, entries = self.spool()
+        waiting = {database: self.waiting(database) for database, _ in self._tables}
         return {
             "memory_bytes": self.memory,
             "spool_bytes": size,
@@ -121,13 +127,17 @@ class Meters:
             "store": self.store,
             "store_error": self.store_error,
             "tables": [
-                {"database": database, "table": table, **meter.values(now)}
+                {"database": database, "table": table, **meter.values(now, waiting[database])}
                 for (database, table), meter in sorted(self._tables.items())
             ],
         }
 
 
 def _nothing() -> None:
+    return None
+
+
+def _nowhere(database: str) -> None:
     return None
 
 

@@ -71,6 +71,7 @@ class Mirror:
         self._securing = Securing(None, self.targets, gaps)
         self._directory = None if spool is None else SpoolDirectory(spool, fsync=limits.spool_fsync)
         self._refill = Refill(self._directory, limits, self._resolver, self, self.targets, gaps, self.meters)
+        self.meters.waiting = self._waiting
         self._spool: Spool | None = None
         """The process' own."""
         self._held = 0
@@ -261,6 +262,10 @@ class Mirror:
         for meter in held.meters:
             meter.acks_timed_out += 1
         self._acknowledge(held)
+
+    def _waiting(self, database: str) -> float | None:
+        times = (self._refill.oldest(database), self._intake.oldest(database))
+        return min((since for since in times if since is not None), default=None)
 
     def _hush(self) -> None:
         quiet, self._quiet = self._quiet, []

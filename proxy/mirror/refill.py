@@ -98,6 +98,11 @@ class Refill:
         floors += [entry.version for entry in self._doubted.values() if entry.database == database]
         return min(floors, default=None)
 
+    def oldest(self, database: str) -> float | None:
+        """Since when something of the database has been on disk only, monotonic; None where nothing is."""
+        times = [spool.parked_since for spool in self._spools if database in spool.floors]
+        return min(times, default=None)
+
     async def open(self) -> Spool:
         """Take over what is there and make the process' own spool. Raises SpoolFailed."""
         assert self._directory is not None

@@ -327,6 +327,8 @@ async def test_memory_past_its_cap_goes_to_the_spool_and_comes_back(tmp_path: Pa
                 mirror.committed(await secured(mirror, insert(n, "x", 100 + n)))
         assert mirror.meters.memory <= 20_000
         assert mirror.watermark(DATABASE) is not None
+        await asyncio.sleep(0.05)
+        assert all(table["lag_seconds"] > 0.05 for table in mirror.meters.snapshot()["tables"])
         world.store.failure = None
         assert await mirror.drain(10)
         assert mirror.watermark(DATABASE) is None
