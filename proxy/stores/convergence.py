@@ -200,7 +200,11 @@ async def seed(store: Elementary, writes: Sequence[Write]) -> list[Outcome | Poi
 
 
 async def states(store: Elementary, keys: Sequence[Key]) -> list[State]:
-    """Documents are read before tombstones: a key that is deleted meanwhile is seen as one or the other."""
+    """Documents are read before tombstones: a key that is deleted meanwhile is seen as one or the other.
+
+    The pair may be a claim's whose content is not there yet. For a repair that does not matter, as it reads the source
+    later; but a state that equals the source says nothing of a repair under way, so a gap is only closed by repairing.
+    """
     ids = [key.value for key in keys]
     if not ids:
         return []

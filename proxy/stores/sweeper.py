@@ -35,6 +35,8 @@ class Sweeper:
         """Since when, by the wall clock, and when it is due, by the loop's."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self.swept = asyncio.Event()
+        """Set while no table needs to be swept."""
 
     def need(self, namespace: Namespace) -> None:
         """Something may still be written to this table that was begun before now."""
@@ -42,6 +44,7 @@ class Sweeper:
         known = self._needs.pop(namespace, None)
         since = known[0] if known is not None else datetime.now(UTC) - CLOCKS_APART
         self._needs[namespace] = (since, loop.time() + self._delay)
+        self.swept.clear()
         self._set_timer()
 
     async def close(self) -> None:
@@ -69,6 +72,8 @@ class Sweeper:
         if not task.cancelled():
             task.result()
             self._set_timer()
+            if not self._needs:
+                self.swept.set()
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time()
