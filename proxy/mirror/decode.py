@@ -11,7 +11,8 @@ from proxy.logs import get_logger
 from proxy.mirror.cascades import following, gathered
 from proxy.mirror.effects import Cause, Effect, Image, Rows, TableId, Truncation, Unseen
 from proxy.mirror.held import Held
-from proxy.mirror.lanes import Lane, Lanes
+from proxy.mirror.lane import Lane
+from proxy.mirror.lanes import Lanes
 from proxy.mirror.port import GapSink
 from proxy.mirror.securing import tables_of
 from proxy.mirror.targets import Target, Targets

@@ -14,15 +14,15 @@ from typing import Protocol
 
 from proxy.logs import get_logger
 from proxy.mirror.decode import Decoder
-from proxy.mirror.effects import Cause, Truncation, Unseen
 from proxy.mirror.held import Held
 from proxy.mirror.intake import Catalogue, Intake
 from proxy.mirror.lanes import Lanes
+from proxy.mirror.losses import Losses
 from proxy.mirror.meters import Meters
 from proxy.mirror.port import GapSink, MirrorLimits
 from proxy.mirror.refill import Refill
 from proxy.mirror.resolver import Doubt, Resolver, Source, Verdict
-from proxy.mirror.securing import Securing, tables_of
+from proxy.mirror.securing import Securing
 from proxy.mirror.spool import Spool
 from proxy.mirror.spool_directory import SpoolDirectory
 from proxy.mirror.spool_file import SpoolState
@@ -60,7 +60,6 @@ class Mirror:
         self.limits = limits
         self._loop = asyncio.get_running_loop()
         self.meters = Meters(self._loop.time)
-        self._gaps = gaps
         self._tides: dict[str, Tides] = {}
         self._latest: dict[str, int] = {}
         self._lanes = Lanes(store, limits, gaps, self.meters, self._finished)
@@ -69,8 +68,18 @@ class Mirror:
         self._intake = Intake(decoder, self.targets, catalogue, self._finished)
         self._resolver = Resolver(catalogue.source, clock=self._loop.time)
         self._securing = Securing(None, self.targets, gaps)
+        self._losses = Losses(gaps, self._securing, self.latest)
         self._directory = None if spool is None else SpoolDirectory(spool, fsync=limits.spool_fsync)
-        self._refill = Refill(self._directory, limits, self._resolver, self, self.targets, gaps, self.meters)
+        self._refill = Refill(
+            self._directory,
+            limits,
+            self._resolver,
+            self.targets,
+            gaps,
+            self.meters,
+            read_back=self._read_back,
+            in_doubt=self._losses.in_doubt,
+        )
         self.meters.waiting = self._waiting
         self._spool: Spool | None = None
         """The process' own."""
@@ -285,11 +294,11 @@ class Mirror:
             spool.journal.mark(tx.entry, SpoolState.PARKED)
         elif spool is not None and tx.spooled:  # its parts are there, and only what is in memory is given up
             self._securing.overflow(tx, "memory and spool are full")
-            self._record_unseen(tx)
+            self._losses.unseen(tx)
             spool.journal.mark(tx.entry, SpoolState.PARKED)
         else:
             self._securing.overflow(tx, "memory is full, and there is no room in a spool")
-            self._record_unseen(tx)
+            self._losses.unseen(tx)
             self._securing.release(tx)
             self._end(tx)
             return
@@ -301,11 +310,6 @@ class Mirror:
         """Whether all of the transaction is on disk, or about to be."""
         complete = tx.entry and tx.stored == tx.spooled + len(tx.effects) and tx.cut is None
         return bool(complete) or self._securing.write(tx, state, None)
-
-    def _record_unseen(self, tx: Transaction) -> None:
-        for effect in tx.effects:
-            if isinstance(effect, Unseen):
-                self._gaps.record(tx.database, effect, self.latest(tx.database))
 
     def _end(self, tx: Transaction) -> None:
         if tx.tide is not None:
@@ -319,28 +323,13 @@ class Mirror:
             self.committed(tx)
             return
         if verdict is not Verdict.ABORTED:
-            self.bury(tx, verdict)
+            self._losses.in_doubt(tx, verdict)
         self.aborted(tx)
         self._hush()
 
-    def bury(self, tx: Transaction, verdict: Verdict) -> None:
-        """Nobody knows any more whether it committed: gaps for everything it may have done."""
-        version = self.latest(tx.database)
-        if verdict is Verdict.ENDED:  # it had no images
-            self._record_unseen(tx)
-            tables = {table for effect in tx.effects for table in tables_of(effect)}
-            cause, detail = Cause.TRUNCATE, "whether it committed is not known"
-            if not any(isinstance(effect, Truncation) for effect in tx.effects):
-                return
-        else:
-            tables = self._securing.tables_in(tx) | tx.tables
-            cause, detail = Cause.IN_DOUBT, "the source has forgotten whether it committed"
-        for table in tables:
-            self._gaps.record(tx.database, Unseen(cause, table, None, detail), version)
-
     # what comes back from disk
 
-    def read_back(self, held: Held) -> None:
+    def _read_back(self, held: Held) -> None:
         held.tide = self._tides_of(held.database).come(held.version)
         self._hold(held)
 
@@ -354,20 +343,15 @@ class Mirror:
             tx.add(held.kept)
             if self._spool is None or not self._securing.write(tx, SpoolState.COMMITTED, None):
                 kept = False
-                self._lose(tx)
+                self._losses.unclean(tx)
         for tx in self._in_doubt:
             if self._spool is None or not self._written(tx, SpoolState.PENDING):
                 kept = False
-                self._lose(tx)
+                self._losses.unclean(tx)
         for held in self._unmarked:
             assert held.spool is not None
             held.spool.journal.mark(held.entry, SpoolState.COMMITTED)
         return kept
-
-    def _lose(self, tx: Transaction) -> None:
-        for table in self._securing.tables_in(tx) | tx.tables:
-            unseen = Unseen(Cause.UNCLEAN_END, table, None, "the proxy ended before the store had it")
-            self._gaps.record(tx.database, unseen, self.latest(tx.database))
 
     def _tides_of(self, database: str) -> Tides:
         tides = self._tides.get(database)

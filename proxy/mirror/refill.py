@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
+from collections.abc import Callable
 
 from proxy.logs import get_logger
 from proxy.mirror.effects import Cause, Unseen
@@ -32,15 +32,6 @@ DISK_RETRY = 1.0
 """Seconds after which a disk that failed is read again."""
 
 
-class Taker(Protocol):
-    """What the mirror does with what comes back."""
-
-    def read_back(self, held: Held) -> None: ...
-
-    def bury(self, tx: Transaction, verdict: Verdict) -> None:
-        """Gaps in the place of a transaction of which nobody knows whether it committed."""
-
-
 class Refill:
     """Owns every spool of the process. Belongs to one event loop."""
 
@@ -49,15 +40,19 @@ class Refill:
         directory: SpoolDirectory | None,
         limits: MirrorLimits,
         resolver: Resolver,
-        taker: Taker,
         targets: Targets,
         gaps: GapSink,
         meters: Meters,
+        *,
+        read_back: Callable[[Held], None],
+        in_doubt: Callable[[Transaction, Verdict], None],
     ) -> None:
+        """`read_back` takes what comes back; `in_doubt` what nobody can tell the end of any more."""
         self._directory = directory
         self._limits = limits
         self._resolver = resolver
-        self._taker = taker
+        self._read_back = read_back
+        self._in_doubt = in_doubt
         self._targets = targets
         self._gaps = gaps
         self._meters = meters
@@ -175,7 +170,7 @@ class Refill:
                 for held, entry, damage in await spool.page(self._loop.time()):
                     if damage is not None:
                         self._damaged(entry, damage)
-                    self._taker.read_back(held)
+                    self._read_back(held)
                 if self._meters.memory >= bound:
                     break
 
@@ -255,7 +250,7 @@ class Refill:
                     data = await asyncio.to_thread(spool.file.data, entry.id)
                 tx = Transaction(entry.database, entry.version)
                 tx.add(unpack(data))
-                self._taker.bury(tx, verdict)
+                self._in_doubt(tx, verdict)
         except (SpoolFailed, Damaged) as error:
             log.error("spool_entry_damaged", database=entry.database, error=str(error))
             for target in self._targets.all(entry.database):

@@ -9,7 +9,8 @@ from proxy.catalog.model import Attribute, Snapshot
 from proxy.documents.table_mapping import TableMapping
 from proxy.mirror.cascades import followed_columns
 from proxy.mirror.effects import TableId
-from proxy.mirror.lanes import Lane, Lanes
+from proxy.mirror.lane import Lane
+from proxy.mirror.lanes import Lanes
 from proxy.mirror.meters import Meters, TableMeter
 from proxy.mirror.passing import Passing, passing
 from proxy.mirror.tables import MirroredTable, RuledTable, TableBook

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.mirror.held import Held
-from proxy.mirror.lanes import Lane, Lanes
+from proxy.mirror.lane import Lane
+from proxy.mirror.lanes import Lanes
 from proxy.mirror.meters import Meters
 from proxy.mirror.port import MirrorLimits
 from proxy.stores.protocol import Key, Namespace, Outcome, Poison, StoreUnavailable, Write
@@ -119,9 +120,8 @@ async def test_backoff_grows_to_its_bound_and_batches_shrink() -> None:
     for attempt in range(1, 7):
         await until(lambda attempt=attempt: lane.attempts == attempt)  # type: ignore[misc]
         pauses.append(round(lane.due - asyncio.get_running_loop().time(), 2))
-    assert pauses[0] <= 0.05
-    assert pauses == sorted(pauses)
-    assert 0.3 < pauses[-1] <= 0.4
+    assert all(pause <= bound for pause, bound in zip(pauses, (0.05, 0.1, 0.2, 0.4, 0.4, 0.4), strict=True))
+    assert pauses[-1] > 0.3
     assert lane.batch == 1
     bench.store.failure = None
     await until(lambda: len(bench.finished) == 1)
