@@ -70,6 +70,9 @@ class CaptureOwner(Protocol):
     def may_switch(self) -> None:
         """What `switch_when_idle` waited for has come about."""
 
+    def pass_on_eof(self) -> None:
+        """The client has ended its side, and all it said has gone out now."""
+
     def hold_client(self) -> None:
         """Do not read from the client; more is waiting than should be."""
 
@@ -91,6 +94,7 @@ class Replies:
         "_counters",
         "_defined",
         "_ended",
+        "_eof",
         "_expected",
         "_failed",
         "_held",
@@ -202,6 +206,8 @@ class Replies:
         }
         """By type: what looks at a message of the server; None: it is handed on without a look."""
         self._ended = False
+        self._eof = False
+        """Whether the client has ended its side while messages of it were waiting."""
         self.switch_when_idle = False
         """Whether the owner is told when a plain relay could take this one's place."""
         self.unobserved = False

@@ -263,6 +263,10 @@ class Connection:
     def may_end(self) -> None:
         self.session.may_end()
 
+    def pass_on_eof(self) -> None:
+        if self.server is None or not self.server.end_writing():
+            self.session.client_closed()
+
     def hold_client(self) -> None:
         self.client.hold(HOLD_CAPTURE)
 
@@ -296,6 +300,9 @@ class Connection:
     def eof_received(self, leg: Leg) -> bool:
         """A half-closed client may still be reading, and Postgres goes on until it reads the EOF itself."""
         if leg is self.client:
+            relay = self.session.relay
+            if self.session.stage is Stage.RELAY and not isinstance(relay, Relay) and relay.delays_eof():
+                return leg.transport is not None and leg.transport.can_write_eof()
             if self.session.stage is Stage.RELAY and self.server is not None and self.server.end_writing():
                 return leg.transport is not None and leg.transport.can_write_eof()
             self.session.client_closed()

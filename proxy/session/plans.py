@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import Cause, Unseen
 from proxy.session.planner import Ground, Identity, Plan, Step, plan, unparsed
 from proxy.sql.cache import AnalysisCache
@@ -63,6 +64,13 @@ _UNKNOWN: Final = object()
 
 MAX_SHELVES = 256
 """Different (database, encoding, roles, search_path) whose plans are kept."""
+
+NOTHING_MIRRORED: Final = Ground(
+    Snapshot("", 0, "", 0, 0, "", {}, {}, {}),
+    {},
+    -1,
+)
+"""For a session that is captured still because of what it has prepared: only its own state is followed."""
 
 
 @dataclass
@@ -189,9 +197,7 @@ class SessionPlans:
     def plan(self, text: bytes) -> Plan | None:
         """What is to be done with a text; None: nothing, it goes on as it is."""
         shared = self.shared
-        ground = shared.ground(self.database)
-        if ground is None:
-            return None
+        ground = shared.ground(self.database) or NOTHING_MIRRORED
         shelf = self._shelf
         if shelf is None or shelf.ground is not ground:
             shelf = self._shelf = shared.shelf(self.database, self.codec or "", self._identity, ground)

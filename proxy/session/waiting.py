@@ -57,6 +57,11 @@ class Waiting(Replies):
         """Deals with one message; False if it must wait, and will be asked about again."""
         raise NotImplementedError
 
+    def delays_eof(self) -> bool:
+        """The client has ended its side; whether that must not reach the server yet. Then `pass_on_eof` says when."""
+        self._eof = bool(self._waiting)
+        return self._eof
+
     def _flush(self) -> None:
         out = self._out
         if out:
@@ -118,6 +123,9 @@ class Waiting(Replies):
         self._flush()
         if self._waiting_bytes <= self.high_water:
             self._owner.release_client()
+        if self._eof and not waiting and not self._stalled:
+            self._eof = False
+            self._owner.pass_on_eof()
 
     def _writing(self, step: Step) -> None:
         """A statement that writes is about to go out."""

@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -312,7 +313,7 @@ def test_authentication_is_relayed(
     postgres: PostgresServer, role: str, client_tls: bool, server_tls: bool
 ) -> None:
     pair = postgres.certificates.proxy
-    settings = {"tls_cert": str(pair.cert), "tls_key": str(pair.key)} if client_tls else {}
+    settings: dict[str, Any] = {"tls_cert": str(pair.cert), "tls_key": str(pair.key)} if client_tls else {}
     upstream = tcp(postgres, sslmode="require" if server_tls else "disable")
     # TLS on both legs: the binding to the channel cannot pass, so the client has to go without.
     binding = "disable" if client_tls and server_tls else "prefer"

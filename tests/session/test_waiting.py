@@ -38,3 +38,15 @@ def test_the_disk_answers_after_the_connection_is_gone() -> None:
     script.relay.ended()
     script.mirror.let()
     script.server_sees().mirror_heard("secure i", "aborted i")
+
+
+def test_the_end_of_what_the_client_says_comes_after_all_of_it() -> None:
+    script = CaptureScript()
+    assert not script.relay.delays_eof()
+    script.client(query("DELETE FROM orders"))
+    assert script.relay.delays_eof()
+    script.server(PARSED, BOUND, row(image()), complete("DELETE 1"))
+    assert script.held == []
+    script.mirror.let()
+    assert script.server_got.endswith(rewriting.SYNC)
+    assert script.held == ["eof passed on"]

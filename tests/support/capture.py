@@ -249,6 +249,9 @@ class CaptureScript:
     def may_switch(self) -> None:
         self.switches += 1
 
+    def pass_on_eof(self) -> None:
+        self.held.append("eof passed on")
+
     def hold_client(self) -> None:
         self.held.append("client")
 

@@ -17,6 +17,7 @@ from proxy.addresses import TcpAddress, UnixAddress
 from proxy.admin.counters import Counters
 from proxy.config import Settings
 from proxy.server import ProxyServer
+from proxy.session.capturing import Capturing
 
 T = TypeVar("T")
 
@@ -29,7 +30,15 @@ EVENT_LOOP = os.environ.get("CAUSEWAY_TEST_LOOP", "uvloop")
 class RunningProxy:
     """A ProxyServer that listens; at the end it must leave no connection, no task and no server connection."""
 
-    def __init__(self, *, upstream: str, listen: str = "127.0.0.1:0", **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        upstream: str,
+        listen: str = "127.0.0.1:0",
+        capturing: Capturing | None = None,
+        **settings: Any,
+    ) -> None:
+        self._capturing = capturing
         defaults = {"drain_timeout": 5, "close_timeout": 1}
         self.settings = Settings.model_validate(
             {**defaults, "upstream": upstream, "listen": listen, **settings}
@@ -50,7 +59,7 @@ class RunningProxy:
         self._thread.start()
 
         async def start() -> None:
-            self.server = ProxyServer(self.settings, self.counters)
+            self.server = ProxyServer(self.settings, self.counters, capturing=self._capturing)
             await self.server.start()
 
         self.call(start())
