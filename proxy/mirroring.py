@@ -165,6 +165,7 @@ class Mirroring:
             max_statement=settings.max_statement,
             max_copy_keys=min(MAX_COPY_KEYS, settings.max_reread_rows),
             defined=self._defined,
+            want_role=self._catalogue.want_role,
         )
         self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
         self._unsubscribe = [

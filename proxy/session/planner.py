@@ -362,12 +362,19 @@ class _Planner:
         ]
         if reference.schema is not None:
             return [relation for relation in found if relation.schema == reference.schema]
-        if len(found) > 1 and self.identity.path is not None:
+        if len(found) > 1 and self.identity.path is not None and len(self.identity.roles) == 1:
             for schema in self.identity.path:
+                if self._passed_over(schema):
+                    continue
                 if meant := [relation for relation in found if relation.schema == schema]:
                     return meant
             return []
         return found
+
+    def _passed_over(self, schema: str) -> bool:
+        """PostgreSQL passes over schemas of the search_path that the role may not use."""
+        roles = self.identity.roles
+        return len(roles) == 1 and schema in self.snapshot.unusable.get(next(iter(roles)), ())
 
     def _unsafe(self, relation: Relation, write: Write) -> tuple[Cause, str] | None:
         """Why RETURNING cannot be added to a write on it; None if it can."""
@@ -517,6 +524,8 @@ class _Planner:
         emptied: dict[TableId, None] = {}
         for reference in statement.relations:
             for relation in self._candidates(reference):
+                for effect in self.snapshot.truncate_effects.get(relation.oid, ()):
+                    self._effect(effect)
                 oids = [relation.oid, *relation.children]
                 if statement.cascade:
                     oids += self.snapshot.truncates.get(relation.oid, ())

@@ -96,17 +96,20 @@ class Plans:
         max_statement: int,
         max_copy_keys: int,
         defined: Callable[[str, Callable[[], None]], bool] = lambda database, then: True,
+        want_role: Callable[[str, str], None] = lambda database, role: None,
     ) -> None:
         """`grounds` gives a database's ground, None where nothing of it is mirrored.
 
         `defined` hears of DDL. It returns True if nothing is to be waited for, else it calls what it is given once,
-        in a later turn, when the catalogue is as it is after the DDL, or cannot be had soon.
+        in a later turn, when the catalogue is as it is after the DDL, or cannot be had soon. `want_role` hears of
+        roles whose privileges are not known.
         """
         self.ground = grounds
         self.max_statement = max_statement
         """Characters up to which a statement is parsed."""
         self.max_copy_keys = max_copy_keys
         self.defined = defined
+        self.want_role = want_role
         self.analyses = AnalysisCache(cache_size)
         self._cache_size = cache_size
         self._shelves: OrderedDict[tuple[str, str, Identity], Shelf] = OrderedDict()
@@ -181,6 +184,12 @@ class SessionPlans:
         self._local = False
         """... for itself only."""
         self._shelf: Shelf | None = None
+        self._want(user)
+
+    def _want(self, role: str) -> None:
+        ground = self.ground
+        if ground is not None and role not in ground.snapshot.unreadable:
+            self.shared.want_role(self.database, role)
 
     @property
     def ground(self) -> Ground | None:
@@ -292,10 +301,10 @@ class SessionPlans:
         values = statement.value
         match statement.name:
             case "role" | "session_authorization":
-                if values is not None:
-                    identity = replace(
-                        identity, roles=identity.roles | {v for v in values if v.lower() != "none"}
-                    )
+                new = {value for value in values or () if value.lower() != "none"}
+                identity = replace(identity, roles=identity.roles | new)
+                for role in new:
+                    self._want(role)
             case "search_path":
                 self._changed = True
                 self._local = self._local or statement.local

@@ -295,3 +295,16 @@ def test_settings_changed_by_functions(text: str, names: set[str]) -> None:
 )
 def test_what_needs_the_implicit_block_of_a_simple_query_is_not_split(text: str) -> None:
     assert not planned(text).steps[0].splittable
+
+
+def test_schemas_the_role_may_not_use_are_passed_over() -> None:
+    view = relation(VIEW, "orders", schema="reports", kind="v")
+    base = ground(snapshot([relation(SHOP, "orders"), view], unusable={"ann": frozenset({"reports"})}))
+    path = Identity(frozenset({"ann"}), True, ("reports", "public"))
+    assert planned("DELETE FROM orders", base, path).spliced
+
+
+def test_a_trigger_on_truncate() -> None:
+    effect = SideEffect(SHOP, Cause.TRIGGER, Reach.TABLE, None, "audit")
+    picture = snapshot([relation(SHOP, "orders"), relation(LOG, "log")], truncate_effects={LOG: (effect,)})
+    assert causes(planned("TRUNCATE log", ground(picture))) == ["trigger"]
