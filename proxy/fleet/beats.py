@@ -37,6 +37,8 @@ class Beat:
     started: datetime
     at: datetime
     """By the clock of the proxy: for people, never to be compared."""
+    group: str = ""
+    """The same for the processes that share a spool directory: what one has left, another may take over."""
     version: str = ""
     """Of Causeway."""
     rules: str = ""
@@ -59,6 +61,7 @@ class Beat:
             "number": self.number,
             "started": self.started,
             "at": self.at,
+            "group": self.group,
             "version": self.version,
             "rules": self.rules,
             "tables": [
@@ -80,6 +83,7 @@ def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
         int(document["number"]),
         document["started"],
         document["at"],
+        str(document.get("group", "")),
         str(document.get("version", "")),
         str(document.get("rules", "")),
         tuple(
@@ -139,9 +143,26 @@ class Fleet:
             if proxy != self._own and not seen.beat.clean and proxy not in self.marked
         ]
 
+    def siblings(self, group: str) -> list[Beat]:
+        """Those of `others` that share the spool directory with this one."""
+        return [beat for beat in self.others() if beat.group == group]
+
     def silent(self, now: float, lost_after: float) -> list[Beat]:
         """Those of `others` that have not been heard of for `lost_after` seconds."""
         return [beat for beat in self.others() if now - self._seen[beat.proxy].since >= lost_after]
+
+
+class Newer:
+    """Whether beats were composed wholly after a moment: those after the next of the ones first seen since then."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, int]] = {}
+
+    def is_newer(self, beat: Beat) -> bool:
+        first = self._first.setdefault(beat.proxy, (beat.incarnation, beat.number))
+        if first[0] != beat.incarnation:
+            first = self._first[beat.proxy] = (beat.incarnation, beat.number)
+        return beat.number >= first[1] + 2
 
 
 class Wait:
@@ -150,22 +171,45 @@ class Wait:
     def __init__(self, database: str, version: int) -> None:
         self._database = database
         self._version = version
-        self._first: dict[str, tuple[str, int]] = {}
+        self._newer = Newer()
 
     def over(self, others: Iterable[Beat]) -> bool:
         """`others` was read from the store after the version was noted.
 
-        A proxy that says nothing of the database mirrors none of it as of that beat, but may have begun since. The
-        beat after the next was composed wholly after the version was noted, so that what it captures is newer.
+        A proxy that says nothing of the database mirrored none of it as of that beat, but may have begun since; what
+        it captures after the version was noted is newer.
         """
-        waiting = False
-        for beat in others:
-            passed = beat.passed.get(self._database)
-            if passed is not None:
-                waiting = waiting or passed < self._version
-                continue
-            first = self._first.setdefault(beat.proxy, (beat.incarnation, beat.number))
-            if first[0] != beat.incarnation:
-                first = self._first[beat.proxy] = (beat.incarnation, beat.number)
-            waiting = waiting or beat.number < first[1] + 2
-        return not waiting
+        passed = [self._passed(beat) for beat in others]  # of each, so that its first beat is known
+        return all(passed)
+
+    def _passed(self, beat: Beat) -> bool:
+        passed = beat.passed.get(self._database)
+        newer = self._newer.is_newer(beat)
+        return newer if passed is None else passed >= self._version
+
+
+class Succession:
+    """How far an incarnation may say it has come when the one before it did not end cleanly.
+
+    What that one left in its spool is taken over by whichever process of the group looks for it first, and that one
+    may have said already that it had passed it. So the successor says no more than its predecessor did until every
+    other process of the group has composed a beat since: by then what was left is held by one that says so.
+    """
+
+    def __init__(self, before: Beat) -> None:
+        self._ceiling = before.passed
+        self._newer = Newer()
+        self._over = False
+
+    def allows(self, passed: Mapping[str, int]) -> Mapping[str, int]:
+        if self._over:
+            return passed
+        return {
+            database: min(version, self._ceiling.get(database, 0)) for database, version in passed.items()
+        }
+
+    def look(self, siblings: Iterable[Beat]) -> bool:
+        """Whether it is over. `siblings` are the other beats of the group; to be called after each look at them."""
+        newer = [self._newer.is_newer(beat) for beat in siblings]
+        self._over = self._over or all(newer)
+        return self._over

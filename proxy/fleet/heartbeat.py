@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from proxy.catalog.source import SourceError
-from proxy.fleet.beats import Beat, Fleet, TableFact, Wait
+from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
 from proxy.logs import EventLogger, get_logger
@@ -106,6 +106,8 @@ class Heartbeat:
         self._started = now()
         self._number = 0
         self._passed: dict[str, int] = {}
+        self._succession: Succession | None = None
+        """Where the incarnation before has not ended cleanly; None once that does not matter any more."""
         self._known = False
         """Whether the fleet has heard of this incarnation."""
         self._unknown_since: dict[str, int] | None = None
@@ -174,23 +176,26 @@ class Heartbeat:
 
         This process has noted `version` from the source before the call. Raises StoreUnavailable, StoreRefused.
         """
-        await self.wait_own(database, version)
-        wait = Wait(database, version)
-        while True:
-            await self._look()
-            if wait.over(self.fleet.others()):
-                return
-            await asyncio.sleep(self._limits.heartbeat_interval / 2)
+        await self._wait(database, version, self.fleet.others)
 
-    async def wait_own(self, database: str, version: int) -> None:
-        """The same of this process alone."""
+    async def wait_group(self, database: str, version: int) -> None:
+        """The same of the processes that share a spool directory with this one."""
+        await self._wait(database, version, self._siblings)
+
+    async def _wait(self, database: str, version: int, others: Callable[[], list[Beat]]) -> None:
         pause = FIRST_PAUSE
         while not self.has_passed(database, version):
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._limits.heartbeat_interval)
+        wait = Wait(database, version)
+        while True:
+            await self._look()
+            if wait.over(others()):
+                return
+            await asyncio.sleep(self._limits.heartbeat_interval / 2)
 
     def has_passed(self, database: str, version: int) -> bool:
-        """The same of this process alone, at once."""
+        """Of this process alone, at once."""
         marks = [holder.watermark(database) for holder in self._holders]
         return all(mark is None or mark > version for mark in marks)
 
@@ -200,8 +205,11 @@ class Heartbeat:
             await self._register()
         else:
             await self._beat()
-        if self._clock() - self._looked >= self._limits.proxy_lost_after / LOOKS_PER_LOSS:
+        often = self._limits.proxy_lost_after / LOOKS_PER_LOSS
+        if self._succession is not None or self._clock() - self._looked >= often:
             await self._look()
+            if self._succession is not None and self._succession.look(self._siblings()):
+                self._succession = None
             await self._losses.declare()
             await self._losses.forget()
         mark = self._losses.marks.get(self.proxy)
@@ -222,9 +230,15 @@ class Heartbeat:
         except (StoreUnavailable, StoreRefused, SourceError) as error:
             self._log.warning("proxy_return_failed", reason=str(error))
 
+    def _siblings(self) -> list[Beat]:
+        return self.fleet.siblings(self._lifetime.group)
+
     async def _register(self) -> None:
         await self._look()
         before = self.fleet.beats.get(self.proxy)
+        if before is not None and not before.clean and before.incarnation != self._lifetime.current.id:
+            self._succession = Succession(before)
+            self._succession.look(self._siblings())
         await self._beat()
         self._known = True
         if before is not None and not before.clean:  # it was waited for, or is marked
@@ -232,6 +246,7 @@ class Heartbeat:
 
     async def _beat(self, *, clean: bool = False) -> None:
         facts = self._facts()
+        passed = self._passed if self._succession is None else self._succession.allows(self._passed)
         self._number += 1
         beat = Beat(
             proxy=self.proxy,
@@ -239,18 +254,19 @@ class Heartbeat:
             number=self._number,
             started=self._started,
             at=self._now(),
+            group=self._lifetime.group,
             version=facts.version,
             rules=facts.rules,
             tables=facts.tables,
             queued=facts.queued,
             gaps=MappingProxyType(self._keeper.own()),
-            passed=MappingProxyType(dict(self._passed)),
+            passed=MappingProxyType(dict(passed)),
             clean=clean,
         )
         await self._store.put_state(PROXIES, self.proxy, beat.document())
 
     async def _sample(self) -> None:
-        """How far this process has come. What was found once stays true: what is captured or read later is newer."""
+        """How far this process has come. It may fall back: by what other processes of its group have left behind."""
         for database in self._facts().databases:
             try:
                 reached = await self._source.position(database)
@@ -258,8 +274,7 @@ class Heartbeat:
                 self._log.debug("heartbeat_without_position", database=database, reason=str(error))
                 continue
             marks = [holder.watermark(database) for holder in self._holders]
-            passed = min([reached, *(mark - 1 for mark in marks if mark is not None)])
-            self._passed[database] = max(passed, self._passed.get(database, 0))
+            self._passed[database] = min([reached, *(mark - 1 for mark in marks if mark is not None)])
 
     async def _look(self) -> None:
         await self._losses.look()

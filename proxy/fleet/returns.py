@@ -6,7 +6,8 @@ of the source in `_causeway.rereads`; and one who comes back
 
 1. takes away the mark: who looks from then on waits for it;
 2. notes the source's position, which is past that of every re-read that has disregarded it, and waits until its own
-   queue has passed it: all its images that such a repair may have been meant to come after are in the store;
+   group has passed it (another process of the group may have taken over its spool): all its images that such a repair
+   may have been meant to come after are in the store;
 3. then looks at what re-reads have left: a table of which others have read rows again past what it had last said to
    have passed keeps its gap.
 
@@ -35,7 +36,7 @@ class Passing(Protocol):
     """The part of the heartbeat that is needed here."""
 
     async def position(self, database: str) -> int: ...
-    async def wait_own(self, database: str, version: int) -> None: ...
+    async def wait_group(self, database: str, version: int) -> None: ...
 
 
 async def leave_reread(store: Store, proxy: str, database: str, table: TableId, version: int) -> None:
@@ -104,4 +105,4 @@ def nothing_lost(fact: TableFact, incarnation: str, lifetime: Lifetime) -> bool:
 
 async def _all_passed(databases: set[str], passing: Passing) -> None:
     for database in sorted(databases):
-        await passing.wait_own(database, await passing.position(database))
+        await passing.wait_group(database, await passing.position(database))

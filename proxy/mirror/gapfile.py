@@ -6,8 +6,11 @@ process; with `fsync` also that of the machine.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +27,7 @@ CREATE TABLE IF NOT EXISTS gaps (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+GROUP_FILE = "group.id"
 _PUT = "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -47,6 +51,7 @@ class GapFile:
     """The file. Methods raise sqlite3.Error for what the disk does; they are quick enough for the event loop."""
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
+        self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -55,6 +60,21 @@ class GapFile:
         except sqlite3.Error:
             self._connection.close()
             raise
+
+    @property
+    def group(self) -> str:
+        """The same for all processes with a file in the same directory: one may take over what another has left.
+
+        OSError where the directory cannot be written.
+        """
+        place = self._path.with_name(GROUP_FILE)
+        new = self._path.with_name(f"{GROUP_FILE}.{uuid.uuid4().hex}")
+        if not place.exists():
+            new.write_text(uuid.uuid4().hex)
+            with contextlib.suppress(FileExistsError):
+                os.link(new, place)  # whole, or not at all
+            new.unlink()
+        return place.read_text()
 
     def put(self, gap: StoredGap) -> None:
         rows = gap.unseen.rows

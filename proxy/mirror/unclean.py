@@ -109,12 +109,14 @@ class Lifetime:
     """Keeps the notes of this incarnation. Without a file it is remembered by the other proxies alone."""
 
     def __init__(self, file: GapFile | None, *, fsync: bool, boot_id: str, log: EventLogger = log) -> None:
-        """Reads what the previous incarnation has left. sqlite3.Error if that cannot be done."""
+        """Reads what the previous incarnation has left. sqlite3.Error or OSError if that cannot be done."""
         self._file = file
         self._log = log
         proxy = file.note("proxy") if file is not None else None
         self.proxy: str = proxy or uuid.uuid4().hex
         """The id of this proxy."""
+        self.group: str = self.proxy if file is None else file.group
+        """Of all processes that share its spool directory."""
         left = file.note("incarnation") if file is not None else None
         self.previous = None if left is None else parse_note(left)
         self._boot_id = boot_id

@@ -8,7 +8,7 @@ from typing import Any
 
 import bson
 
-from proxy.fleet.beats import Beat, Fleet, TableFact, Wait, parse_beat
+from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait, parse_beat
 from proxy.mirror.effects import TableId
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,6 +26,7 @@ def fleet_of(*beats: Beat, marked: tuple[str, ...] = (), now: float = 0.0) -> Fl
 
 def test_a_beat_survives_the_store() -> None:
     told = beat(
+        group="g",
         version="1.0",
         rules="abc",
         tables=(TableFact("a.b$c", TableId("s.", "$t"), "dual_write", "strict"),),
@@ -86,3 +87,21 @@ def test_who_says_nothing_of_the_database_is_heard_twice_more() -> None:
     assert not wait.over([beat(number=10, incarnation="j")])
     assert wait.over([beat(number=11, incarnation="j")])
     assert not wait.over([passed(9, number=20)])
+
+
+def test_a_successor_is_held_to_what_was_said_before() -> None:
+    succession = Succession(passed(50))
+    assert succession.allows({"shop": 90, "stock": 7}) == {"shop": 50, "stock": 0}
+    assert succession.allows({"shop": 40}) == {"shop": 40}
+    first, second = beat("a", number=3), beat("b", number=9)
+    assert not succession.look([first, second])
+    assert not succession.look([replace(first, number=5), replace(second, number=10)])
+    assert succession.look([replace(first, number=5), replace(second, number=11)])
+    assert succession.allows({"shop": 90}) == {"shop": 90}
+    assert succession.look([beat("c")]), "what comes later has taken over nothing without saying so"
+
+
+def test_who_has_no_siblings_succeeds_at_once() -> None:
+    assert Succession(passed(50)).look([])
+    fleet = fleet_of(beat("a", group="g"), beat("b", group="h"), beat("me", group="g"))
+    assert fleet.siblings("g") == [beat("a", group="g")]

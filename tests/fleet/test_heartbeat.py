@@ -106,10 +106,8 @@ async def test_a_proxy_says_how_far_it_has_come() -> None:
     assert proxy.passed == 100
     proxy.oldest = 90
     await proxy.turn()
-    assert proxy.passed == 100, "what was true once stays true"
+    assert proxy.passed == 89, "it has taken over what another process has left"
     fleet.source.version = 200
-    await proxy.turn()
-    assert proxy.passed == 100
     proxy.oldest = 150
     await proxy.turn()
     assert proxy.passed == 149
@@ -127,7 +125,7 @@ async def test_a_proxy_says_how_far_it_has_come() -> None:
         3,
         False,
     )
-    assert document["number"] == 6
+    assert document["number"] == 5
 
 
 async def test_waiting_for_the_fleet() -> None:
@@ -240,6 +238,55 @@ async def test_a_machine_that_went_down_brings_no_spool_back(tmp_path: Path) -> 
     await back.turn(1.0)
     await back.keeper.flush()
     assert lost_tables(fleet) == ["public.fast", "public.strict"]
+
+
+async def test_a_successor_says_no_more_than_its_predecessor_until_its_siblings_have_spoken(
+    tmp_path: Path,
+) -> None:
+    """A sibling has taken over the spool of a process that was killed, and has not said so yet."""
+    fleet = Fleet()
+    sibling, killed = Proxy(fleet, tmp_path / "gaps-0"), Proxy(fleet, tmp_path / "gaps-1")
+    stranger = Proxy(fleet)
+    killed.oldest = 51
+    for proxy in (sibling, killed, stranger):
+        await proxy.heartbeat.start()
+    assert (sibling.passed, killed.passed) == (100, 50)
+    sibling.oldest = 51
+    back = Proxy(fleet, tmp_path / "gaps-1")
+    await back.heartbeat.start()
+    for _ in range(3):
+        assert back.passed == 50
+        await back.turn()
+    await sibling.turn()
+    await back.turn()
+    assert (sibling.passed, back.passed) == (50, 50)
+    await sibling.turn()
+    await back.turn()
+    await back.turn()
+    assert (sibling.passed, back.passed) == (50, 100)
+
+
+async def test_a_spool_that_a_sibling_has_taken_over_is_waited_for(tmp_path: Path) -> None:
+    fleet = Fleet()
+    alive = Proxy(fleet)
+    sibling, killed = Proxy(fleet, tmp_path / "gaps-0"), Proxy(fleet, tmp_path / "gaps-1")
+    for proxy in (sibling, killed, alive):
+        await proxy.heartbeat.start()
+    await sibling.turn(59.0)
+    await alive.turn(1.0)
+    await sibling.turn()
+    assert list(fleet.store.kinds["lost"]) == [killed.heartbeat.proxy]
+    sibling.oldest = 51
+    await sibling.turn()
+    back = Proxy(fleet, tmp_path / "gaps-1")
+    await back.heartbeat.start()
+    await back.keeper.flush()
+    await back.turn(1.0)
+    assert lost_tables(fleet) == ["public.fast", "public.strict"]
+    sibling.oldest = None
+    await sibling.turn()
+    await back.turn(1.0)
+    assert lost_tables(fleet) == ["public.fast"]
 
 
 async def test_rows_read_again_meanwhile_may_have_been_overwritten() -> None:

@@ -46,3 +46,15 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gaps").write_bytes(b"this is no database at all" * 100)
     with pytest.raises(sqlite3.Error):
         GapFile(tmp_path / "gaps")
+
+
+def test_files_of_one_directory_are_a_group(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    paths = [tmp_path / "gaps-0", tmp_path / "gaps-1", tmp_path / "elsewhere" / "gaps-0"]
+    files = [GapFile(path) for path in paths]
+    one, two, three = (file.group for file in files)
+    assert one == two != three
+    assert files[0].group == one
+    for file in files:
+        file.close()
+    assert sorted(path.name for path in tmp_path.glob("group*")) == ["group.id"]
