@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -214,14 +215,10 @@ def _add(one: TableReport, other: TableReport) -> TableReport:
     }
     values |= {name: max(getattr(one, name), getattr(other, name)) for name in _TABLE_MAXIMA}
     values["gaps"] = dict(Counter(one.gaps) | Counter(other.gaps))
-    values["latency"] = [a + b for a, b in zip(_padded(one.latency), _padded(other.latency), strict=True)]
+    values["latency"] = [a + b for a, b in zip_longest(one.latency, other.latency, fillvalue=0)]
     holdings = [holding for holding in (one.holding, other.holding) if holding is not None]
     values["holding"] = min(holdings, key=lambda holding: holding.effective.rank) if holdings else None
     return one.model_copy(update=values)
-
-
-def _padded(buckets: Sequence[int]) -> list[int]:
-    return [*buckets, *[0] * (LATENCY_BUCKETS - len(buckets))]
 
 
 def quantile(buckets: Sequence[int], share: float) -> float | None:
