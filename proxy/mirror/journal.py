@@ -1,7 +1,7 @@
 """Group commit of a spool file: what one turn of the event loop asks for is one transaction on disk.
 
-Without fsync a commit takes tens of microseconds and is done on the event loop; with it, in a thread, and what comes
-meanwhile makes up the next one.
+Without fsync a small commit takes tens of microseconds and is done on the event loop; a large one, or with fsync, in a
+thread, and what comes meanwhile makes up the next one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ CHECKPOINT_BYTES = 4 << 20
 LOG_LIMIT = 16 << 20
 """Size of the write-ahead log past which commits wait for a checkpoint: the log begins anew only where a checkpoint
 has moved everything that was written."""
+
+INLINE_BYTES = 256 << 10
+INLINE_ROWS = 1000
+"""Data and rows of a commit up to which it is done on the event loop: a few milliseconds."""
 
 LAZY_SECONDS = 0.05
 """How long changes nobody waits for may gather."""
@@ -191,9 +195,10 @@ class Journal:
             return
         batch, self._batch = self._batch, SpoolBatch()
         waiting, self._waiting = self._waiting, []
-        self._since_checkpoint += self._unflushed + 64 * len(batch.done)
-        self._unflushed = 0
-        if self._fsync:
+        size, self._unflushed = self._unflushed, 0
+        self._since_checkpoint += size + 64 * len(batch.done)
+        rows = len(batch.entries) + len(batch.states) + len(batch.done)
+        if self._fsync or size > INLINE_BYTES or rows > INLINE_ROWS:
             self._writing = True
             self._run(lambda: self.file.write(batch), lambda failure: self._written(batch, waiting, failure))
             return

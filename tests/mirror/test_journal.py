@@ -75,6 +75,25 @@ async def test_what_nobody_waits_for_goes_along_with_the_next_commit(tmp_path: P
     file.close()
 
 
+@pytest.mark.parametrize(("count", "size"), [(1, 300_000), (1500, 1)])
+async def test_a_large_commit_leaves_the_loop_free_and_what_comes_meanwhile_is_the_next(
+    tmp_path: Path, count: int, size: int
+) -> None:
+    file = CountingFile(tmp_path / "a.spool")
+    journal = Journal(file, size=1 << 30)
+    told: list[tuple[int, bool]] = []
+    large = [put(journal, told, b"x" * size) for _ in range(count)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert told == []  # it is under way, in a thread
+    small = put(journal, told)
+    await journal.flushed()
+    assert [number for number, _ in told] == [*large, small]
+    assert [len(batch.entries) for batch in file.batches] == [count, 1]
+    await journal.close()
+    file.close()
+
+
 async def test_a_failed_commit_is_told_and_its_removals_are_made_up_for(tmp_path: Path) -> None:
     file = CountingFile(tmp_path / "a.spool")
     journal = Journal(file, size=1 << 20)
