@@ -469,6 +469,8 @@ class _Planner:
         for verb in _verbs(write):
             for effect in self.snapshot.side_effects.get((relation.oid, verb), ()):
                 key = effect.foreign_key
+                if write.only and effect.cause is Cause.INHERITANCE:
+                    continue
                 if key is not None and verb is Verb.UPDATE and not write.sets & set(key.parent_columns):
                     continue
                 if (
