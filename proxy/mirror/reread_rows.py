@@ -24,6 +24,10 @@ MAX_RACES = 5
 """How often keys whose state changes while they are read are read again at once."""
 
 
+UNAMBIGUOUS = frozenset({16, 20, 21, 23, 26, 700, 701, 1700, 2950})
+"""bool, int8, int2, int4, oid, float4, float8, numeric, uuid: however they are written, they mean one value."""
+
+
 class RowSource(Protocol):
     """The part of `proxy.catalog.source.SourceDatabase` that is needed. Its methods raise SourceError."""
 
@@ -122,10 +126,13 @@ class Pass:
         for value in rows.values:
             try:
                 filters.append(mapping.bson_filter(rows.columns, value))
+                certain = all(map(self._certain, rows.columns, value))
             except NotMirrored as error:
                 raise NotRereadable(f"column {error.args[0]} is not in the documents") from None
             except ValueError:
-                continue  # no value of the column's type: no row has it
+                certain = False
+            if not certain:
+                raise NotRereadable("a key is written in a way that depends on the session, or is not known")
         keys: dict[Hashable, Key] = {}
         if filters:
             found = await self._store.find_keys(mapping.namespace, filters, self._limit)
@@ -140,6 +147,24 @@ class Pass:
         for token, row in (await self._read(rows.columns, rows.values, self._limit)).items():
             keys[token] = row.key
         return keys
+
+    def _certain(self, column: str, value: str | None) -> bool:
+        """Whether the text means the same here as in the session of the client that may have written it.
+
+        It does if it is what PostgreSQL itself would write, or of a type that has one meaning only. `1/2/2026` means
+        what DateStyle says, a timestamp without zone what TimeZone says.
+        """
+        if value is None or self._base_type(column) in UNAMBIGUOUS:
+            return True
+        codec = self._table.mapping.by_name[column].codec
+        return codec.text(codec.parse(value)) == value
+
+    def _base_type(self, column: str) -> int:
+        for attribute in self._table.relation.attributes:
+            if attribute.name == column:
+                info = self._table.snapshot.types.get(attribute.type_oid)
+                return attribute.type_oid if info is None or not info.base else info.base
+        return 0
 
     async def _settle(self, keys: Mapping[Hashable, Key]) -> dict[Hashable, Key]:
         """The keys that must be looked at once more."""

@@ -6,9 +6,22 @@ import pytest
 
 from proxy.mirror.effects import Rows, Unseen
 from proxy.mirror.reread_rows import MAX_RACES, CatalogueBehind, NotRereadable, Outcome, Pass
+from proxy.mirror.tables import Surroundings, TableBook
+from proxy.phases import Phase
 from proxy.stores.protocol import State
-from tests.documents.made import image, int4
-from tests.mirror.gap_world import CHILD, Family, MemorySource, MemoryStore, Row, ids, new_source, write_of
+from tests.catalog.made import snapshot
+from tests.documents.made import image, int4, relation, rules_of
+from tests.mirror.gap_world import (
+    CHILD,
+    Family,
+    MemorySource,
+    MemoryStore,
+    Row,
+    ids,
+    new_source,
+    no_gate,
+    write_of,
+)
 
 
 class Bench:
@@ -87,11 +100,49 @@ async def test_nothing_anywhere_is_nothing_to_do() -> None:
     assert (outcome.repaired, outcome.same, bench.told) == (0, 0, 0)
 
 
-async def test_what_no_value_can_be_matches_nothing() -> None:
+async def test_however_a_number_is_written_it_is_one() -> None:
     bench = Bench()
     await bench.captured((1, 5, "a"))
-    outcome = await bench.run(["id"], ["one"], ["1"])
-    assert outcome.same == 1
+    bench.source.write(200, 1, None)
+    outcome = await bench.run(["id"], [" +001"])
+    assert outcome.repaired == 1
+    with pytest.raises(NotRereadable, match="depends on the session"):
+        await bench.run(["id"], ["one"])
+
+
+STAMPED = relation("stamped", [("id", 1184), ("name", 25)], key=["id"], oid=400)
+
+
+@pytest.mark.parametrize(
+    ("text", "certain"),
+    [
+        ("2026-01-02 03:04:05.678+00", True),
+        ("2026-01-02 03:04:05.678", False),
+        ("2026-01-02 03:04:05.678+02", False),
+        ("01/02/2026 03:04+00", False),
+        ("now", False),
+        ("infinity", True),
+    ],
+)
+async def test_a_time_counts_only_as_postgres_itself_writes_it(text: str, certain: bool) -> None:
+    """What else may be meant depends on TimeZone and DateStyle of the session it came from."""
+    store, source = MemoryStore(), MemorySource([STAMPED])
+    book = TableBook(
+        rules_of({"stamped": {"phase": "dual_write"}}),
+        {"shop": snapshot(STAMPED)},
+        Surroundings(store=True, spool=True, control_dsn=True),
+        last_built=Phase.DUAL_WRITE,
+    )
+    table = book.named("shop", "public", "stamped")
+    assert table is not None
+    one = Pass(
+        table, source, store, limit=10, mirrored=lambda _: True, record=lambda _: None, before_repairs=no_gate
+    )
+    if certain:
+        assert await one.run(Rows(("id",), ((text,),))) == Outcome()
+    else:
+        with pytest.raises(NotRereadable):
+            await one.run(Rows(("id",), ((text,),)))
 
 
 async def test_keys_that_lose_every_race_are_told() -> None:
