@@ -5,17 +5,17 @@ Only reads, over `control_dsn`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import asyncpg
-from asyncpg import Connection, Record
 
 from proxy.catalog.book import ruled_tables
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
 from proxy.catalog.preflight import Outcome, preflight
-from proxy.catalog.source import SourceDatabase, SourceError
+from proxy.catalog.source import SourceDatabase, SourceError, SourceRefused
 from proxy.check import Finding
 from proxy.config import Settings
 from proxy.mirror.effects import TableId
@@ -25,6 +25,10 @@ from proxy.rules import RuleSet
 
 MAX_DATABASES = 100
 """Looked at for rules that hold in every database."""
+
+
+Closed = Mapping[tuple[str, TableId], str]
+"""(database, table) -> why the role of `control_dsn` cannot read its rows."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,17 @@ async def check_tables(settings: Settings, rules: RuleSet) -> AsyncIterator[Find
 
 async def _check(settings: Settings, rules: RuleSet, source: Source) -> AsyncIterator[Finding]:
     snapshots: dict[str, Snapshot] = {}
-    shown: dict[str, Snapshot] = {}
+    closed: dict[tuple[str, TableId], str] = {}
     errors: dict[str, str] = {}
     for database in databases(rules, source.databases):
-        read = await _read(settings, rules, database)
-        if isinstance(read, Snapshot):
-            snapshots[database] = read
-            shown[database] = only_writers(read, await _writers(settings, read))
+        try:
+            snapshots[database], found = await _read(settings, rules, database)
+        except SourceError as error:
+            errors[database] = error.reason
         else:
-            errors[database] = read
+            closed.update(found)
     book = TableBook(rules, snapshots, _surroundings(settings, source, errors), last_built=Phase.DUAL_WRITE)
-    for finding in describe(book, shown):
+    for finding in describe(book, snapshots, closed):
         yield finding
 
 
@@ -73,7 +77,12 @@ def databases(rules: RuleSet, known: tuple[str, ...]) -> list[str]:
 
 async def _source(settings: Settings) -> Source:
     """Raises OSError (TimeoutError among them) or asyncpg's errors."""
-    connection = await _connect(settings)
+    assert settings.control_dsn is not None
+    connection = await asyncpg.connect(
+        settings.control_dsn.get_secret_value(),
+        timeout=settings.connect_timeout,
+        command_timeout=settings.catalogue_timeout,
+    )
     try:
         role = await connection.fetchval("SELECT current_user::text")
         rows = await connection.fetch(
@@ -85,59 +94,32 @@ async def _source(settings: Settings) -> Source:
     return Source(role, tuple(row["name"] for row in rows))
 
 
-async def _connect(settings: Settings, database: str | None = None) -> Connection[Record]:
-    """To the database of `control_dsn`, or to another of the same server."""
-    assert settings.control_dsn is not None
-    return await asyncpg.connect(
-        settings.control_dsn.get_secret_value(),
-        database=database,
-        timeout=settings.connect_timeout,
-        command_timeout=settings.catalogue_timeout,
-    )
-
-
-async def _read(settings: Settings, rules: RuleSet, database: str) -> Snapshot | str:
-    """The catalogue of a database, or why it cannot be read."""
+async def _read(settings: Settings, rules: RuleSet, database: str) -> tuple[Snapshot, Closed]:
+    """The catalogue of a database, and which tables cannot be read. Raises SourceError."""
     assert settings.control_dsn is not None
     limits = CatalogueLimits(
         connections=1, connect_timeout=settings.connect_timeout, query_timeout=settings.catalogue_timeout
     )
     source = SourceDatabase(settings.control_dsn.get_secret_value(), database, limits)
+    closed: dict[tuple[str, TableId], str] = {}
     try:
-        return (await source.snapshot(ruled_tables(rules, database))).snapshot
-    except SourceError as error:
-        return error.reason
+        snapshot = (await source.snapshot(ruled_tables(rules, database))).snapshot
+        for table in ruled_tables(rules, database):
+            relation = snapshot.named(table.schema, table.name)
+            if relation is not None and relation.kind in "rp":
+                try:
+                    await source.is_empty(relation)
+                except SourceRefused as error:
+                    closed[database, table] = error.reason
     finally:
         await source.close()
+    return without_predefined(snapshot), closed
 
 
-_WRITERS = """
-SELECT r.rolname::text AS role, c.oid::int8 AS relation
-  FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_class c
- WHERE c.oid = ANY ($1::oid[]) AND r.rolname = ANY ($2::text[]) AND r.rolname !~ '^pg_'
-   AND (pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE')
-        OR pg_catalog.has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
-"""
-
-
-async def _writers(settings: Settings, snapshot: Snapshot) -> set[tuple[str, int]]:
-    """(role, relation) where the role may write something; of the roles and relations in `Snapshot.unreadable`."""
-    roles = [role for role, reasons in snapshot.unreadable.items() if reasons]
-    relations = sorted({oid for reasons in snapshot.unreadable.values() for oid in reasons})
-    if not roles:
-        return set()
-    connection = await _connect(settings, snapshot.database)
-    try:
-        return {(row["role"], row["relation"]) for row in await connection.fetch(_WRITERS, relations, roles)}
-    finally:
-        connection.terminate()
-
-
-def only_writers(snapshot: Snapshot, writers: Set[tuple[str, int]]) -> Snapshot:
-    """Without what roles may not read that may not write it either: nothing is missed of them."""
+def without_predefined(snapshot: Snapshot) -> Snapshot:
+    """Without PostgreSQL's own roles, which nobody connects as (manual, 22.5 "Predefined Roles")."""
     unreadable = {
-        role: {oid: reason for oid, reason in reasons.items() if (role, oid) in writers}
-        for role, reasons in snapshot.unreadable.items()
+        role: reasons for role, reasons in snapshot.unreadable.items() if not role.startswith("pg_")
     }
     return replace(snapshot, unreadable=unreadable)
 
@@ -152,7 +134,9 @@ def _surroundings(settings: Settings, source: Source, errors: Mapping[str, str])
     )
 
 
-def describe(book: TableBook, snapshots: Mapping[str, Snapshot]) -> Iterator[Finding]:
+def describe(
+    book: TableBook, snapshots: Mapping[str, Snapshot], closed: Closed = MappingProxyType({})
+) -> Iterator[Finding]:
     """Of a rule that holds in every database, the databases that have no such table are passed over."""
     somewhere = {
         (name.schema, name.name)
@@ -170,7 +154,7 @@ def describe(book: TableBook, snapshots: Mapping[str, Snapshot]) -> Iterator[Fin
                 target = str(replace(name, database=None))
                 yield Finding("table", target, "failed", "no database that was looked at has this table")
             continue
-        yield from _describe(table, snapshots)
+        yield from _describe(table, snapshots, closed)
 
 
 def _exists(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> bool:
@@ -178,7 +162,7 @@ def _exists(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> bool:
     return snapshot is not None and snapshot.named(table.name.schema, table.name.name) is not None
 
 
-def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> Iterator[Finding]:
+def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot], closed: Closed) -> Iterator[Finding]:
     target = str(table.name)
     if table.mirrored is None:
         for reason in table.holding.reasons:
@@ -189,6 +173,9 @@ def _describe(table: RuledTable, snapshots: Mapping[str, Snapshot]) -> Iterator[
     if snapshot is None:
         return
     plain = TableId(table.name.schema, table.name.name)
+    if unread := closed.get((snapshot.database, plain)):
+        detail = f"gaps cannot close by themselves, as control_dsn may not read the rows: {unread}"
+        yield Finding("table", target, "warning", detail)
     refused = [(problem.column, problem.reason) for problem in table.refused]
     (report,) = preflight(snapshot, {plain: table.rule}, {plain: refused})
     for found in report.findings:

@@ -11,9 +11,9 @@ from devstack.postgres import PostgresServer
 from proxy.addresses import Upstream
 from proxy.catalog.model import Reach, SideEffect
 from proxy.check import Finding, check, failed
-from proxy.check_tables import check_tables, databases, describe, only_writers
+from proxy.check_tables import check_tables, databases, describe, without_predefined
 from proxy.config import Settings
-from proxy.mirror.effects import Cause
+from proxy.mirror.effects import Cause, TableId
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.rules import load_rules
@@ -90,10 +90,18 @@ def test_of_a_table_whose_rows_cannot_be_documents_nothing_is_captured() -> None
     assert [(outcome, "total" in detail) for _, outcome, detail in found] == [("failed", True)]
 
 
-def test_a_role_that_may_not_write_needs_not_read() -> None:
-    seen = snapshot(ORDERS, unreadable={"clerk": {1001: "x"}, "reporter": {1001: "x"}, "owner": {}})
-    left = only_writers(seen, {("clerk", 1001), ("reporter", 7)})
-    assert left.unreadable == {"clerk": {1001: "x"}, "reporter": {}, "owner": {}}
+def test_roles_nobody_connects_as_are_left_out() -> None:
+    seen = snapshot(ORDERS, unreadable={"clerk": {1001: "x"}, "pg_write_all_data": {1001: "x"}})
+    assert without_predefined(seen).unreadable == {"clerk": {1001: "x"}}
+
+
+def test_rows_that_cannot_be_read_again_are_a_warning() -> None:
+    shop = snapshot(ORDERS)
+    ruled = rules("database: shop\ntables: {orders: {phase: dual_write}}")
+    book = TableBook(ruled, {"shop": shop}, GIVEN, last_built=Phase.DUAL_WRITE)
+    closed = {("shop", TableId("public", "orders")): "permission denied"}
+    told = [found.detail for found in describe(book, {"shop": shop}, closed) if found.outcome == "warning"]
+    assert ["permission denied" in detail for detail in told] == [True]
 
 
 def test_columns_that_rules_name_and_tables_lack_are_a_warning() -> None:
