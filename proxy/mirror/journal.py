@@ -197,7 +197,7 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         size, self._unflushed = self._unflushed, 0
         self._since_checkpoint += size + 64 * len(batch.done)
-        rows = len(batch.entries) + len(batch.states) + len(batch.done)
+        rows = len(batch.entries) + len(batch.states) + len(batch.done) // 8  # which go in runs
         if self._fsync or size > INLINE_BYTES or rows > INLINE_ROWS:
             self._writing = True
             self._run(lambda: self.file.write(batch), lambda failure: self._written(batch, waiting, failure))

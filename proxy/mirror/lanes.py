@@ -50,8 +50,8 @@ class Lanes:
         self._chance = chance
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Namespace, Lane] = {}
-        self._active: dict[Namespace, Lane] = {}
-        """Those with something to send."""
+        self._active: dict[Lane, None] = {}
+        """Those with something to send, the one whose turn is next first."""
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +101,7 @@ class Lanes:
             await asyncio.wait(self._tasks)
 
     def _wake(self, lane: Lane, urgent: bool) -> None:
-        self._active[lane.namespace] = lane
+        self._active[lane] = None
         if urgent and not lane.attempts:
             lane.due = 0.0
         if (urgent or len(lane.waiting) >= lane.batch) and not lane.attempts:
@@ -128,9 +128,9 @@ class Lanes:
             return
         now = self._loop.time()
         next_due: float | None = None
-        for namespace, lane in list(self._active.items()):
+        for lane in list(self._active):
             if not lane.waiting and not lane.truncations:
-                del self._active[namespace]
+                del self._active[lane]
                 continue
             if self._running >= self._limits.mirror_lanes:
                 return  # the end of an operation comes back here
@@ -139,8 +139,8 @@ class Lanes:
                 next_due = lane.due if next_due is None else min(next_due, lane.due)
                 continue
             if self._start(lane, now):
-                del self._active[namespace]  # to the end: every collection has its turn
-                self._active[namespace] = lane
+                del self._active[lane]  # to the end: every collection has its turn
+                self._active[lane] = None
         if next_due is not None:
             self._at(next_due)
 
@@ -229,14 +229,16 @@ class Lanes:
     ) -> None:
         meter = lane.meter
         newest = meter.last_applied_version
+        applied, stale = Outcome.APPLIED, Outcome.STALE
         for (token, pending, rows_of), outcome in zip(batch, outcomes, strict=True):
             lane.busy.discard(token)
-            if outcome is Outcome.APPLIED:
+            if outcome is applied:
                 meter.applied += 1
-            elif outcome is Outcome.STALE:
+            elif outcome is stale:
                 meter.stale += 1
             else:
                 meter.poisoned += 1
+                assert isinstance(outcome, Poison)
                 unseen = Unseen(Cause.POISON, lane.table, rows_of(pending.write), outcome.reason)
                 self._gaps.record(lane.database, unseen, pending.write.version)
             newest = max(newest, pending.write.version)

@@ -75,7 +75,10 @@ class Refill:
 
     @property
     def parked(self) -> bool:
-        return any(spool.parked for spool in self._spools)
+        for spool in self._spools:  # noqa: SIM110 - asked for with every transaction
+            if spool.parked:
+                return True
+        return False
 
     @property
     def busy(self) -> bool:
