@@ -420,6 +420,11 @@ def _mirrored_as(table: MirroredTable) -> MirroredAs:
         table.mapping.needs_text,
         table.rule.durability is Durability.STRICT,
         ack.timeout if ack.effective(phase) is AckMode.SYNC else None,
+        {
+            column.name: column.codec.out
+            for column in table.mapping.columns
+            if column.name in table.mapping.key_columns and column.codec.binary
+        },
     )
 
 

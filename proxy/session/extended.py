@@ -81,8 +81,8 @@ class ExtendedQueries(SimpleQueries):
                 tuple(
                     value.text
                     if isinstance(value, Literal)
-                    else parameter_text(parameters, value.number, prepared.rest)
-                    for value in pins.values
+                    else parameter_text(parameters, value.number, prepared.rest, oid, text)
+                    for value, oid, text in zip(pins.values, pins.oids, pins.texts, strict=True)
                 )
                 for pins in step.pins
             )

@@ -6,8 +6,9 @@ A statement is spliced only where RETURNING cannot fail for it; whatever else it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from proxy.catalog.model import Reach, Relation, SideEffect, Snapshot
 from proxy.mirror.effects import Cause, TableId, Unseen
@@ -61,6 +62,8 @@ class MirroredAs:
     strict: bool
     ack_timeout: float | None
     """Seconds the reply to a commit waits for the store; None: it does not."""
+    texts: Mapping[str, Callable[[bytes], str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Key column -> its text output from a value in binary, where that can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,10 @@ class KeyPins:
     table: TableId
     columns: tuple[str, ...]
     values: tuple[Parameter | Literal, ...]
+    oids: tuple[int, ...] = ()
+    """Of the columns' types, which parameters have that the client gave no type."""
+    texts: tuple[Callable[[bytes], str] | None, ...] = ()
+    """See MirroredAs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -612,7 +619,14 @@ def _pins(write: Write, mirrored: MirroredAs) -> KeyPins | None:
     columns = tuple(sorted(mirrored.key))
     if write.verb is not Verb.UPDATE or any(column not in write.pinned for column in columns):
         return None
-    return KeyPins(mirrored.table, columns, tuple(write.pinned[column] for column in columns))
+    oids = {attribute.name: attribute.type_oid for attribute in mirrored.relation.attributes}
+    return KeyPins(
+        mirrored.table,
+        columns,
+        tuple(write.pinned[column] for column in columns),
+        tuple(oids.get(column, 0) for column in columns),
+        tuple(mirrored.texts.get(column) for column in columns),
+    )
 
 
 def _same_columns(one: Relation, other: Relation) -> bool:

@@ -36,6 +36,18 @@ def test_text_values_need_no_type() -> None:
     assert parameter_text([(0, b"\xff")], 1, types()) is None
 
 
+def test_a_parameter_without_a_type_has_the_columns() -> None:
+    value = [(1, struct.pack("!i", 5))]
+    assert parameter_text(value, 1, types(), 23) == "5"
+    assert parameter_text(value, 1, types(0), 1082, lambda raw: f"day {len(raw)}") == "day 4"
+    assert parameter_text(value, 1, types(23), 1082, lambda raw: "wrong") == "5"
+
+    def unreadable(raw: bytes) -> str:
+        raise ValueError("no value of the type")
+
+    assert parameter_text(value, 1, types(), 1082, unreadable) is None
+
+
 def test_what_is_not_there() -> None:
     assert parameter_text([(0, None)], 1, types(23)) is None
     assert parameter_text([], 1, types(23)) is None
