@@ -93,6 +93,7 @@ class Mirroring:
                 interval=settings.catalogue_interval,
                 backoff_max=settings.retry_backoff_max,
                 connect_timeout=settings.connect_timeout,
+                query_timeout=settings.catalogue_timeout,
             ),
         )
         self._control_role = ""
