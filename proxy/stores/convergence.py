@@ -302,14 +302,16 @@ async def _put(
 async def _delete(
     store: Elementary, items: Sequence[Item], *, certain: bool = False, look_first: bool = False
 ) -> list[Outcome | Poison]:
-    """`certain`: the floor counts, too, for what the answer says; what is done is the same."""
+    """`certain`: whether a newer document or floor is there is looked at even if every item removed something."""
     if not items:
         return []
     wrote = await _advance(store, Area.TOMBSTONES, items, look_first=look_first)
     good = [item for item, answer in zip(items, wrote, strict=True) if not isinstance(answer, Poison)]
     removed = await store.remove(good) if good else 0
-    newer = await _not_older(store, good) if removed < len(good) else frozenset[Hashable]()
-    floor = (await _graves(store, ())).floor if certain else None
+    newer, floor = frozenset[Hashable](), None
+    if good and (certain or removed < len(good)):
+        newer, graves = await _both(_not_older(store, good), _graves(store, ()))
+        floor = graves.floor
     return [
         answer
         if isinstance(answer, Poison)
