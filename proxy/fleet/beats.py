@@ -198,15 +198,19 @@ class Succession:
 
     def __init__(self, before: Beat) -> None:
         self._ceiling = before.passed
+        self.databases = frozenset(before.passed)
+        """Those of which something may have been left."""
         self._newer = Newer()
         self._over = False
 
     def allows(self, passed: Mapping[str, int]) -> Mapping[str, int]:
+        """`passed` as it may be said now."""
         if self._over:
             return passed
-        return {
+        told = {
             database: min(version, self._ceiling.get(database, 0)) for database, version in passed.items()
         }
+        return {**self._ceiling, **told}
 
     def look(self, siblings: Iterable[Beat]) -> bool:
         """Whether it is over. `siblings` are the other beats of the group; to be called after each look at them."""

@@ -108,6 +108,8 @@ class Heartbeat:
         self._passed: dict[str, int] = {}
         self._succession: Succession | None = None
         """Where the incarnation before has not ended cleanly; None once that does not matter any more."""
+        self._inherited: frozenset[str] = frozenset()
+        """Databases of which the incarnation before may have left something."""
         self._known = False
         """Whether the fleet has heard of this incarnation."""
         self._unknown_since: dict[str, int] | None = None
@@ -238,6 +240,8 @@ class Heartbeat:
         before = self.fleet.beats.get(self.proxy)
         if before is not None and not before.clean and before.incarnation != self._lifetime.current.id:
             self._succession = Succession(before)
+            self._inherited = self._succession.databases
+            await self._sample()
             self._succession.look(self._siblings())
         await self._beat()
         self._known = True
@@ -267,14 +271,24 @@ class Heartbeat:
 
     async def _sample(self) -> None:
         """How far this process has come. It may fall back: by what other processes of its group have left behind."""
-        for database in self._facts().databases:
+        known = self._facts().databases
+        for database in known:
             try:
                 reached = await self._source.position(database)
             except SourceError as error:
                 self._log.debug("heartbeat_without_position", database=database, reason=str(error))
+                self._passed.setdefault(database, 0)  # not to say anything would say that nothing is held
                 continue
-            marks = [holder.watermark(database) for holder in self._holders]
-            self._passed[database] = min([reached, *(mark - 1 for mark in marks if mark is not None)])
+            self._passed[database] = min(reached, self._oldest(database, default=reached + 1) - 1)
+        for database in self._inherited.difference(known):  # only the spool knows of it, if anything
+            oldest = self._oldest(database, default=0)
+            self._passed.pop(database, None)
+            if oldest:
+                self._passed[database] = oldest - 1
+
+    def _oldest(self, database: str, *, default: int) -> int:
+        marks = [holder.watermark(database) for holder in self._holders]
+        return min((mark for mark in marks if mark is not None), default=default)
 
     async def _look(self) -> None:
         await self._losses.look()

@@ -93,11 +93,13 @@ def test_a_successor_is_held_to_what_was_said_before() -> None:
     succession = Succession(passed(50))
     assert succession.allows({"shop": 90, "stock": 7}) == {"shop": 50, "stock": 0}
     assert succession.allows({"shop": 40}) == {"shop": 40}
+    assert succession.allows({}) == {"shop": 50}, "what was left of it may not be found yet"
     first, second = beat("a", number=3), beat("b", number=9)
     assert not succession.look([first, second])
     assert not succession.look([replace(first, number=5), replace(second, number=10)])
     assert succession.look([replace(first, number=5), replace(second, number=11)])
     assert succession.allows({"shop": 90}) == {"shop": 90}
+    assert succession.allows({}) == {}
     assert succession.look([beat("c")]), "what comes later has taken over nothing without saying so"
 
 

@@ -56,6 +56,7 @@ class Proxy:
         self.oldest: int | None = None
         """The oldest version it holds."""
         self.tables: tuple[TableFact, ...] = FACTS
+        self.databases: tuple[str, ...] = ("shop",)
         file = None if path is None else GapFile(path)
         self.lifetime = Lifetime(file, fsync=False, boot_id=boot_id)
         self.keeper = GapKeeper(
@@ -67,7 +68,7 @@ class Proxy:
             fleet.source,
             self.keeper,
             self.lifetime,
-            lambda: Facts("1.0", "digest", self.tables, ("shop",), 3),
+            lambda: Facts("1.0", "digest", self.tables, self.databases, 3),
             [self],
             LIMITS,
             clock=self.clock,
@@ -264,6 +265,29 @@ async def test_a_successor_says_no_more_than_its_predecessor_until_its_siblings_
     await back.turn()
     await back.turn()
     assert (sibling.passed, back.passed) == (50, 100)
+
+
+async def test_a_database_that_only_the_spool_knows_is_told_of(tmp_path: Path) -> None:
+    fleet = Fleet()
+    killed = Proxy(fleet, tmp_path / "gaps")
+    killed.oldest = 51
+    await killed.heartbeat.start()
+    back = Proxy(fleet, tmp_path / "gaps")
+    back.databases = ()
+    back.oldest = 60
+    await back.heartbeat.start()
+    assert back.passed == 59
+    back.oldest = None
+    await back.turn()
+    assert fleet.store.kinds["proxies"][back.heartbeat.proxy]["passed"] == []
+
+
+async def test_without_a_position_nothing_is_claimed() -> None:
+    fleet = Fleet()
+    fleet.source.away = True
+    proxy = Proxy(fleet)
+    await proxy.heartbeat.start()
+    assert proxy.passed == 0
 
 
 async def test_a_spool_that_a_sibling_has_taken_over_is_waited_for(tmp_path: Path) -> None:
