@@ -72,12 +72,18 @@ def _counts(tables: Sequence[tuple[str, MirrorStatus]]) -> Table:
             number(mirror.captured),
             number(mirror.applied),
             number(mirror.queued),
-            f"{duration(mirror.lag_seconds)} {size(mirror.lag_bytes)}" if mirror.queued else "-",
+            _lag(mirror),
             "-" if mirror.store_write_p99 is None else duration(mirror.store_write_p99),
             number(mirror.retried),
             Text(str(gaps), "bold red" if gaps else "green"),
         )
     return view
+
+
+def _lag(mirror: MirrorStatus) -> str:
+    if not mirror.queued:
+        return "-"
+    return duration(mirror.lag_seconds) + (f" {size(mirror.lag_bytes)}" if mirror.lag_bytes else "")
 
 
 def _gaps(gaps: Sequence[tuple[str, str, int]]) -> Text:

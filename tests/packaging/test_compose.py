@@ -135,7 +135,9 @@ def test_the_proxy_is_confined_and_given_time_to_drain(
     assert causeway["cap_drop"] == ["ALL"]
     assert f"causeway-spool:{settings.spool}" in causeway["volumes"]
     assert f"./rules:{settings.rules}:ro" in causeway["volumes"]
-    assert parse_duration(causeway["stop_grace_period"]) > 2 * settings.drain_timeout
+    assert parse_duration(causeway["stop_grace_period"]) > 2 * (
+        settings.drain_timeout + settings.store_timeout
+    )
 
 
 def test_one_version_everywhere(services: dict[str, Service]) -> None:

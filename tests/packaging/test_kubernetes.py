@@ -196,7 +196,8 @@ def test_selectors_select_the_pods(objects: list[Object], deployment: Object) ->
 def test_the_pod_ends_only_after_the_drain(pod: Object, settings: Settings) -> None:
     (application,) = pod["containers"]
     sleep = int(application["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["terminationGracePeriodSeconds"] >= sleep + 2 * settings.drain_timeout + 10
+    needed = sleep + 2 * (settings.drain_timeout + settings.store_timeout)
+    assert pod["terminationGracePeriodSeconds"] >= needed + 10
 
 
 def test_no_hook_drains_while_the_application_still_works(causeway: Object) -> None:
