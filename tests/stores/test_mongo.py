@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import socket
@@ -440,11 +441,9 @@ class TestOpen:
     @pytest.mark.filterwarnings(
         "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
     )
-    async def test_a_store_that_is_down_is_told_of_when_it_is_used_and_in_time(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            store = open_store(f"mongodb://127.0.0.1:{listener.getsockname()[1]}/", timeout=0.3)
-            begun = time.monotonic()
+    def test_a_store_that_is_down_is_told_of_when_it_is_used_and_in_time(self) -> None:
+        async def use(port: int) -> None:
+            store = open_store(f"mongodb://127.0.0.1:{port}/", timeout=0.3)
             for call in (
                 store.apply(Namespace("d", "c"), [put(1, 1)]),
                 store.apply(Namespace("d", "c"), [gone(1, 1)]),
@@ -455,8 +454,13 @@ class TestOpen:
             ):
                 with pytest.raises(StoreUnavailable):
                     await call
-            assert time.monotonic() - begun < 6 * 0.3 + 3
             await store.close()
+
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            begun = time.monotonic()
+            asyncio.run(use(listener.getsockname()[1]))
+            assert time.monotonic() - begun < 6 * 0.3 + 3
         gc.collect()  # the driver leaves a socket open when it is closed while it connects
 
     @pytest.mark.parametrize(
