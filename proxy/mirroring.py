@@ -43,6 +43,7 @@ from proxy.rulefiles.types import AckMode, Durability
 from proxy.session.capturing import Capturing
 from proxy.session.planner import Ground, MirroredAs
 from proxy.session.plans import Plans
+from proxy.sql.parse import load
 from proxy.stores.mongo import open_store
 
 log = get_logger(__name__)
@@ -188,6 +189,7 @@ class Mirroring:
 
     async def start(self, run: Run) -> None:
         """Takes up what an earlier process has left, then lets sessions be captured. Raises MirroringError."""
+        await asyncio.to_thread(load)
         try:
             self._lifetime.begin(self.gaps)
             await self.mirror.start()

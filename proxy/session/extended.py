@@ -111,10 +111,13 @@ class ExtendedQueries(SimpleQueries):
         self._out.append(message)
         if kind == b"S":
             prepared = self.statements.get(name)
-            if prepared is None or prepared.origin is None:
+            shown = None if prepared is None else prepared.origin
+            if prepared is not None and prepared.step is not None and prepared.step.kind is Kind.EXECUTE:
+                shown = self._resolved(prepared.step)
+            if shown is None or not shown.captured:
                 self._expected.append(PLAIN_DESCRIBE_STATEMENT)
             else:
-                self._expected.append(Expected(Owed.DESCRIBE_STATEMENT, steps=(prepared.origin,)))
+                self._expected.append(Expected(Owed.DESCRIBE_STATEMENT, steps=(shown,)))
             return True
         bound = self.portals.get(name)
         if bound is None or bound.shown is None:

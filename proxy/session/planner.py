@@ -40,6 +40,21 @@ SPLITTABLE = frozenset(
 _SPLITTABLE_READS = frozenset({"SELECT", "EXPLAIN", "SHOW"})
 """By tag; cursors, for one, need the implicit transaction block that only a simple query has."""
 
+_OPTIONS_MATTER = frozenset({"EXPLAIN", "COPY"})
+"""Tags of statements that constants among their options make write, or not."""
+
+_RUNS_PREPARED = frozenset({"EXPLAIN", "CREATE TABLE AS"})
+"""Tags of statements that run a prepared one out of sight."""
+
+_PINNABLE = frozenset({16, 20, 21, 23, 25, 26, 1043, 1082, 1114, 1184, 2950})
+"""oids of types whose equal values are the same value: bool, integers, text, varchar, date, timestamps, uuid."""
+
+_DETERMINISTIC = frozenset({"", "default", "C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic", "en_US.utf8"})
+"""Collations under which only equal bytes are equal, among others."""
+
+_CUT_FROM = 60
+"""Bytes from which on a name may be what PostgreSQL has left of a longer one."""
+
 SETTING_FUNCTIONS = frozenset({"set_config"})
 """Functions that change a setting of the session, its role and search_path among them."""
 
@@ -169,6 +184,25 @@ class Step:
             and (statement.kind is not Kind.READ or statement.tag in _SPLITTABLE_READS),
         )
 
+    @property
+    def runs(self) -> str:
+        """The prepared statement it runs out of sight; empty: none."""
+        return self.statement.name if self.statement.tag in _RUNS_PREPARED else ""
+
+    def hiding(self, prepared: Step | None) -> Step:
+        """This step as one that runs `prepared` without its rows being seen."""
+        run = prepared.prepares or prepared if prepared is not None else None
+        if run is None or not run.writes:
+            return self
+        unseen = tuple(Unseen(Cause.CTE, table, None, "run by another statement") for table in run.tables)
+        return replace(
+            self,
+            unseen=self.unseen + run.unseen + unseen,
+            tables=run.tables,
+            strict=run.strict,
+            ack_timeout=run.ack_timeout,
+        )
+
     def executing(self, current: Step | None, origin: Step | None) -> Step:
         """An EXECUTE as what it runs: `origin` is spliced already, `current` is the same text planned now."""
         run = current.prepares or current if current is not None else None
@@ -227,6 +261,7 @@ class Plan:
         statement = step.statement
         return (
             step.kind in (Kind.WRITE, Kind.READ)
+            and statement.tag not in _OPTIONS_MATTER
             and not step.pins
             and not step.configures
             and not text[: statement.start].strip()
@@ -286,8 +321,16 @@ def unparsed(text: str, ground: Ground) -> tuple[Unseen, ...]:
     """What a text that cannot be looked at may have written: any mirrored table it could name."""
     lowered = text.lower()
     return tuple(
-        Unseen(Cause.UNPARSED, table) for table in _all_tables(ground) if table.name.lower() in lowered
+        Unseen(Cause.UNPARSED, table) for table in _all_tables(ground) if _named(table.name, lowered)
     )
+
+
+def _named(name: str, lowered: str) -> bool:
+    """Whether a text in lower case may name it: plain, quoted, in escapes, or longer than PostgreSQL keeps names."""
+    wanted = name.lower()
+    if len(wanted.encode()) >= _CUT_FROM:
+        wanted = wanted[: _CUT_FROM // 4]
+    return wanted in lowered or wanted.replace('"', '""') in lowered or 'u&"' in lowered
 
 
 def _all_tables(ground: Ground) -> list[TableId]:
@@ -535,7 +578,7 @@ class _Planner:
             for relation in self._candidates(reference):
                 for effect in self.snapshot.truncate_effects.get(relation.oid, ()):
                     self._effect(effect)
-                oids = [relation.oid, *relation.children]
+                oids = [relation.oid] if statement.only else [relation.oid, *relation.children]
                 if statement.cascade:
                     oids += self.snapshot.truncates.get(relation.oid, ())
                 for oid in oids:
@@ -584,18 +627,18 @@ class _Planner:
         text = self.text[statement.start : statement.end].lower()
         dynamic = "execute" in text
         for mirrored in dict.fromkeys(t.table for t in self.ground.tables.values()):
-            if dynamic or mirrored.name.lower() in text:
+            if dynamic or _named(mirrored.name, text):
                 for other in self.ground.tables.values():
                     if other.table == mirrored:
                         self._touch(other)
                         break
                 self._say(Cause.FUNCTION, mirrored, "a DO block")
         for name, effects in self.snapshot.functions.items():
-            if name.lower() in text:
+            if _named(name, text):
                 for effect in effects:
                     self._effect(effect)
         for name, oids in self.snapshot.by_name.items():
-            if name.lower() in text:
+            if _named(name, text):
                 for oid in oids:
                     if (relation := self.snapshot.relations.get(oid)) and oid not in self.ground.tables:
                         self._opaque(
@@ -619,7 +662,14 @@ def _pins(write: Write, mirrored: MirroredAs) -> KeyPins | None:
     columns = tuple(sorted(mirrored.key))
     if write.verb is not Verb.UPDATE or any(column not in write.pinned for column in columns):
         return None
-    oids = {attribute.name: attribute.type_oid for attribute in mirrored.relation.attributes}
+    attributes = {attribute.name: attribute for attribute in mirrored.relation.attributes}
+    if any(
+        attributes[column].type_oid not in _PINNABLE or attributes[column].collation not in _DETERMINISTIC
+        for column in columns
+        if column in attributes
+    ):
+        return None
+    oids = {name: attribute.type_oid for name, attribute in attributes.items()}
     return KeyPins(
         mirrored.table,
         columns,

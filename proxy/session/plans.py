@@ -10,6 +10,7 @@ from typing import Final
 from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import Cause, Unseen
 from proxy.session.planner import Ground, Identity, Plan, Step, plan, unparsed
+from proxy.sql.analysis import means_the_same_everywhere
 from proxy.sql.cache import AnalysisCache
 from proxy.sql.mentions import Mentions
 from proxy.sql.model import Analysis, Kind, Statement
@@ -157,6 +158,7 @@ class SessionPlans:
         "_local",
         "_server_utf8",
         "_shelf",
+        "_standard_strings",
         "codec",
         "database",
         "shared",
@@ -168,6 +170,8 @@ class SessionPlans:
         """`options` are those of the StartupMessage; `parameters` what the server has reported at login."""
         self.shared = shared
         self.database = database
+        self._standard_strings = parameters.get("standard_conforming_strings", "on") == "on"
+        """Whether a backslash in a string is a backslash."""
         self._server_utf8 = parameters.get("server_encoding", "UTF8") == "UTF8"
         encoding = parameters.get("client_encoding", "UTF8")
         self.codec: str | None = CODECS.get(encoding)
@@ -221,6 +225,8 @@ class SessionPlans:
             decoded = text.decode(codec)
         except UnicodeDecodeError:
             return self._opaque(text.decode("latin-1"), ground)
+        if not self._standard_strings and not means_the_same_everywhere(decoded):
+            return self._opaque(decoded, ground)
         key: Key | None = None
         if len(decoded) <= LONGEST_SHAPE:
             pieces = pieces_of(decoded)
@@ -285,6 +291,8 @@ class SessionPlans:
 
     def reported(self, name: bytes, value: bytes) -> None:
         """A ParameterStatus of the server."""
+        if name == b"standard_conforming_strings":
+            self._standard_strings = value == b"on"
         if name == b"client_encoding":
             encoding = value.decode("ascii", "replace")
             self.codec = CODECS.get(encoding)

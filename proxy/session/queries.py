@@ -203,6 +203,9 @@ class SimpleQueries(Waiting):
     def _resolved(self, step: Step) -> Step:
         """The step with what an EXECUTE runs put in its place."""
         if step.kind is not Kind.EXECUTE:
+            if step.runs:
+                hidden = self.statements.get(self.plans.encode(step.runs))
+                return step if hidden is None else step.hiding(hidden.step)
             return step
         prepared = self.statements.get(self.plans.encode(step.statement.name))
         if prepared is None:

@@ -227,3 +227,17 @@ def test_a_failed_implicit_commit_is_a_rollback() -> None:
     script.client(parse(b"", UPDATE), bind(b"", b"", [], [b"1"], []), EXECUTE, SYNC)
     script.server(PARSED, BOUND, row(as_text(image())), complete("UPDATE 1")).server(error("23503"), ready())
     assert script.mirror.heard() == ["secure i", "aborted i"]
+
+
+def test_an_execute_prepared_in_the_protocol_shows_no_more_than_it_would() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query("PREPARE p AS DELETE FROM orders RETURNING id")).server(complete("PREPARE"), ready())
+    script.client(parse(b"", b"EXECUTE p"), rewriting.describe(b"S", b""), SYNC)
+    script.server(PARSED, frame(ord("t"), b"\x00\x00"), description("id", "record_send"), ready())
+    script.client_sees(
+        complete("PREPARE"), ready(), PARSED, frame(ord("t"), b"\x00\x00"), description("id"), ready()
+    )
+    script.client(bind(b"", b"", [], [], []), EXECUTE, SYNC)
+    script.server(BOUND, row(b"1", as_text(image())), complete("DELETE 1")).server(ready())
+    script.client_sees(BOUND, row(b"1"), complete("DELETE 1"), ready())
+    assert script.mirror.heard() == ["secure i", "committed i"]

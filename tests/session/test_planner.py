@@ -308,3 +308,24 @@ def test_a_trigger_on_truncate() -> None:
     effect = SideEffect(SHOP, Cause.TRIGGER, Reach.TABLE, None, "audit")
     picture = snapshot([relation(SHOP, "orders"), relation(LOG, "log")], truncate_effects={LOG: (effect,)})
     assert causes(planned("TRUNCATE log", ground(picture))) == ["trigger"]
+
+
+def test_truncate_only_leaves_children_alone() -> None:
+    parent = relation(SHOP, "orders", children=(ITEMS,))
+    base = ground(snapshot([parent, relation(ITEMS, "items", parents=(SHOP,))]), mirrored=(SHOP, ITEMS))
+    assert planned("TRUNCATE ONLY orders", base).steps[0].truncates == (TableId("public", "orders"),)
+    assert len(planned("TRUNCATE orders", base).steps[0].truncates) == 2
+
+
+def test_a_prepared_statement_run_out_of_sight() -> None:
+    prepared = planned("PREPARE p AS DELETE FROM orders").steps[0]
+    step = planned("EXPLAIN ANALYZE EXECUTE p").steps[0]
+    assert step.runs == "p"
+    assert [unseen.cause for unseen in step.hiding(prepared).unseen] == [Cause.CTE]
+    assert step.hiding(planned("PREPARE q AS SELECT 1").steps[0]) is step
+
+
+@pytest.mark.parametrize("text", ['upsert "ORD""ers"', 'upsert U&"\\006frders"', "upsert orders"])
+def test_any_way_to_write_a_name(text: str) -> None:
+    quoted = ground(snapshot([relation(SHOP, 'ORD"ers' if '""' in text else "orders")]))
+    assert len(unparsed(text, quoted)) == 1

@@ -186,3 +186,11 @@ def test_ddl_concerns_watched_names_only() -> None:
     about = analyse("ALTER TABLE orders ADD COLUMN x int").statements[0]
     assert session.concerns(about)
     assert not session.concerns(analyse("CREATE TABLE elsewhere (x int)").statements[0])
+
+
+def test_backslashes_where_they_may_escape() -> None:
+    session = Shared(ground()).session(parameters={"standard_conforming_strings": "off"})
+    assert causes(session.plan(rb"UPDATE orders SET note = '\'', total = 1")) == [Cause.UNPARSED]
+    assert causes(session.plan(b"UPDATE orders SET note = 'plain'")) == []
+    session.reported(b"standard_conforming_strings", b"on")
+    assert causes(session.plan(rb"UPDATE orders SET note = 'a\b', total = 1")) == []
