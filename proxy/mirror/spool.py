@@ -12,8 +12,8 @@ from proxy.mirror.packing import Damaged, unpack
 from proxy.mirror.spool_file import Entry, SpoolFailed, SpoolFile, SpoolState
 from proxy.mirror.transaction import EFFECT_OVERHEAD
 
-PAGE_BYTES = 1 << 20
-PAGE_ENTRIES = 1000
+PAGE_BYTES = 512 << 10
+PAGE_ENTRIES = 500
 """Bounds of what is read at once."""
 
 
