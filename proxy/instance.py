@@ -88,6 +88,8 @@ class Instance:
         self.book = RuleBook()
         self.mirroring: Mirroring | None = None
         """Where a document store is given."""
+        self._ending = False
+        self._hurry = asyncio.Event()
 
     @property
     def server(self) -> ProxyServer:
@@ -177,16 +179,32 @@ class Instance:
         server = self.server
         if server.state == "running":
             log.info("draining", worker=self.index, connections=server.status()["connections"]["client"])
+        if immediate:
+            self._hurry.set()
         await server.drain(immediate=immediate)
-        mirroring, self.mirroring = self.mirroring, None
-        if mirroring is not None and not immediate:
-            await mirroring.drain(self.settings.drain_timeout)
+        if self._ending:
+            return  # the drain that came first ends the rest
+        self._ending = True
+        mirroring = self.mirroring
+        if mirroring is not None:
+            await self._drain_mirror(mirroring)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if mirroring is not None:
             await mirroring.stop()
+            self.mirroring = None
+
+    async def _drain_mirror(self, mirroring: Mirroring) -> None:
+        """Waits for the store, unless there is no time for that any more."""
+        loop = asyncio.get_running_loop()
+        drained = loop.create_task(mirroring.drain(self.settings.drain_timeout), name="mirror drain")
+        hurried = loop.create_task(self._hurry.wait(), name="hurry")
+        await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (drained, hurried):
+            task.cancel()
+        await asyncio.gather(drained, hurried, return_exceptions=True)
 
     def report(self) -> ProcessReport:
         """What this process is doing."""

@@ -1,7 +1,7 @@
 """The elementary writes of `convergence` as MongoDB's commands, with as little work per document as can be.
 
-A statement is encoded once, and only the reply is looked into: pymongo's bulk writes make objects, copies and result
-lists for each document, at several times the cost.
+Commands rather than the driver's bulk writes: what is needed of a reply is the number and place of each error and of
+each document that an upsert has made, and nothing else is built.
 """
 
 from __future__ import annotations
