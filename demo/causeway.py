@@ -14,6 +14,7 @@ import aiohttp
 
 from demo.errors import DemoError
 from demo.metrics import Reading, parse
+from demo.programs import end
 from devstack.supervision import Server, Supervised, clean_environment
 from proxy.admin.status import Readiness, Status
 
@@ -26,20 +27,24 @@ DRAIN_SECONDS = 10
 class Causeway:
     """One proxy. It ends with this process, however that ends."""
 
-    def __init__(self, *, upstream: str, store: str, rules: Path, directory: Path) -> None:
-        """`directory` takes its log and is deleted in the end."""
+    def __init__(self, *, upstream: str, control: str, store: str, rules: Path, directory: Path) -> None:
+        """`control` is its own DSN at the source. `directory` takes log and spool and is deleted in the end."""
         self._log = directory / "causeway.log"
         self._read = 0
         self.events: list[dict[str, Any]] = []
         """What it has logged, as far as `look` has read."""
         self.host = "127.0.0.1"
         self.port = 0
+        self.admin = ""
+        """Where /status and /metrics answer."""
         self._http: aiohttp.ClientSession | None = None
         arguments = {
             "listen": "127.0.0.1:0",
             "admin": "127.0.0.1:0",
             "upstream": upstream,
             "rules": rules,
+            "spool": directory / "spool",
+            "retry-backoff-max": "2s",
             "log-format": "json",
             "drain-timeout": f"{DRAIN_SECONDS}s",
         }
@@ -56,7 +61,12 @@ class Causeway:
                     *(f"--{name}={value}" for name, value in arguments.items()),
                 ],
                 log=self._log,
-                env={**environment, "CAUSEWAY_STORE": store, "PYTHONPATH": str(_PROJECT)},
+                env={
+                    **environment,
+                    "CAUSEWAY_STORE": store,
+                    "CAUSEWAY_CONTROL_DSN": control,
+                    "PYTHONPATH": str(_PROJECT),
+                },
                 cwd=_PROJECT,
                 stop_signal=signal.SIGTERM,
                 remove=[directory],
@@ -73,9 +83,8 @@ class Causeway:
             await asyncio.sleep(_LOOK_SECONDS)
         self.host, _, port = started["listen"][0].rpartition(":")
         self.port = int(port)
-        self._http = aiohttp.ClientSession(
-            f"http://{started['admin']}", timeout=aiohttp.ClientTimeout(total=5)
-        )
+        self.admin = started["admin"]
+        self._http = aiohttp.ClientSession(f"http://{self.admin}", timeout=aiohttp.ClientTimeout(total=5))
 
     @property
     def address(self) -> str:
@@ -106,6 +115,26 @@ class Causeway:
 
     async def status(self) -> Status:
         return Status.model_validate(await self._get("/status"))
+
+    async def told(self) -> str:
+        """What `causeway status` prints, on 100 columns. Raises DemoError where it fails."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "proxy", "status", f"--admin={self.admin}"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=clean_environment(PYTHONPATH=str(_PROJECT), COLUMNS="100", NO_COLOR="1"),
+            cwd=_PROJECT,
+            start_new_session=True,
+        )
+        try:
+            said, _ = await process.communicate()
+        finally:
+            await end(process)
+        if process.returncode != 0:
+            raise DemoError(f"causeway status failed:\n{said.decode(errors='replace').strip()}")
+        return said.decode(errors="replace")
 
     async def readiness(self) -> Readiness:
         """Also while it is not ready."""

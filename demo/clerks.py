@@ -1,10 +1,10 @@
 """The shop at work: clerks who sell until they are told to stop.
 
-    DATABASE_URL=postgresql://… python -m demo.clerks [--clerks 8] [--think 0.01]
+    DATABASE_URL=postgresql://… python -m demo.clerks [--clerks 8] [--think 0.01] [--make-tables]
 
-It makes the shop's tables, fills them, and sells until its standard input ends; then every clerk finishes what it
-is doing, the connections are closed, and the exit code is 0. Several times a second it prints a `Report` as a
-line of JSON. It knows one DSN.
+It fills the shop's tables, and sells until its standard input ends; then every clerk finishes what it is doing,
+the connections are closed, and the exit code is 0. Several times a second it prints a `Report` as a line of JSON.
+It knows one DSN.
 """
 
 from __future__ import annotations
@@ -157,7 +157,13 @@ class Clerk:
 
 
 async def run(
-    dsn: str, *, clerks: int, think: float, stop: asyncio.Event, say: Callable[[Report], None]
+    dsn: str,
+    *,
+    clerks: int,
+    think: float,
+    stop: asyncio.Event,
+    say: Callable[[Report], None],
+    make_tables: bool = False,
 ) -> Report:
     """The whole life of the shop; the last report."""
     books = Books()
@@ -169,6 +175,8 @@ async def run(
         dsn, min_size=clerks, max_size=clerks, max_inactive_connection_lifetime=0, init=opened
     ) as pool:
         async with pool.acquire() as connection:
+            if make_tables:
+                await shop.make_tables(connection)
             await shop.open_shop(connection, random.Random(1))
         say(books.report(clerks))
         async with asyncio.TaskGroup() as group:
@@ -191,7 +199,7 @@ async def _until_input_ends(stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _main(dsn: str, clerks: int, think: float) -> int:
+async def _main(dsn: str, clerks: int, think: float, *, make_tables: bool) -> int:
     stop = asyncio.Event()
     waiting = asyncio.create_task(_until_input_ends(stop))
     try:
@@ -201,6 +209,7 @@ async def _main(dsn: str, clerks: int, think: float) -> int:
             think=think,
             stop=stop,
             say=lambda report: print(json.dumps(asdict(report)), flush=True),
+            make_tables=make_tables,
         )
     finally:
         waiting.cancel()
@@ -215,11 +224,12 @@ def main() -> int:
         "--clerks", type=int, default=8, help="who sell at the same time, each with a connection"
     )
     parser.add_argument("--think", type=float, default=0.01, help="mean pause between two actions, seconds")
+    parser.add_argument("--make-tables", action="store_true", help="make the tables first")
     arguments = parser.parse_args()
     dsn = os.environ.get("DATABASE_URL")
     if not dsn:
         parser.error("DATABASE_URL is not set: a PostgreSQL DSN is needed")
-    return asyncio.run(_main(dsn, arguments.clerks, arguments.think))
+    return asyncio.run(_main(dsn, arguments.clerks, arguments.think, make_tables=arguments.make_tables))
 
 
 if __name__ == "__main__":

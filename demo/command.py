@@ -11,8 +11,9 @@ import time
 from rich.console import Console
 
 from demo.databases import prepare
+from demo.pace import NORMAL, QUICK, Pace
 from demo.screen import Lines, Output, Screen
-from demo.story import NORMAL, QUICK, Pace, Story
+from demo.story import Story
 from devstack.errors import DevstackError
 
 EXIT_OK = 0
@@ -28,7 +29,7 @@ def run() -> int:
         prog="python -m demo",
         description="Databases, the proxy and two applications on this machine; nothing of it is left behind.",
     )
-    parser.add_argument("--quick", action="store_true", help="everything, but short: about 15 seconds")
+    parser.add_argument("--quick", action="store_true", help="everything, but short: about 30 seconds")
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of the live picture, as without a terminal"
     )

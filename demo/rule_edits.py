@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from demo.shop import TABLES
+from proxy.phases import LAST_BUILT, Phase
 
 FILE_NAME = "shop.yaml"
 
 
-def rule_file(phases: Mapping[str, str] | None = None, *, defaults: str = "") -> str:
-    """A rule for each table of the shop: the phase that `phases` names, else the default phase."""
-    text = f"database: shop\n\ndefaults:\n  phase: passthrough\n{defaults}\ntables:\n"
+def rule_file(default: str, phases: Mapping[str, str] | None = None, *, defaults: str = "") -> str:
+    """A rule for each table of the shop: the phase that `phases` names, else the `default` one."""
+    text = f"database: shop\n\ndefaults:\n  phase: {default}\n{defaults}\ntables:\n"
     for table in TABLES:
         phase = (phases or {}).get(table)
         text += f"  {table}:\n" + (f"    phase: {phase}\n" if phase else "")
@@ -25,8 +26,9 @@ class Edit:
     """One change of the file."""
 
     title: str
+    default: str
     phases: Mapping[str, str] = field(default_factory=dict)
-    """What is asked for, by table; the others are to be in passthrough."""
+    """What is asked for beside the default, by table."""
     defaults: str = ""
     mistakes: tuple[int, ...] = ()
     """Numbers (from 1) of the lines that the proxy is to complain of."""
@@ -39,31 +41,39 @@ class Edit:
     @property
     def text(self) -> str:
         """The whole file after it."""
-        return rule_file(self.phases, defaults=self.defaults)
+        return rule_file(self.default, self.phases, defaults=self.defaults)
+
+    @property
+    def requested(self) -> Mapping[str, Phase]:
+        """By table, of a good edit."""
+        return {table: Phase(self.phases.get(table, self.default)) for table in TABLES}
+
+    @property
+    def effective(self) -> Mapping[str, Phase]:
+        """What each table is to come to, the later phases not being built."""
+        return {
+            table: phase if phase <= LAST_BUILT else LAST_BUILT for table, phase in self.requested.items()
+        }
 
 
-START = Edit("rules: everything in passthrough")
-MIRROR = Edit("rules: orders to dual_write", {"orders": "dual_write", "order_items": "dual_write"})
+START = Edit("rules: the shop in dual_write", "dual_write")
 MISTAKE = Edit(
     "rules: a mistake, rejected",
-    {"orders": "dual_write", "order_items": "dual_wirte"},
+    "dual_write",
+    {"order_items": "dual_wirte"},
     defaults="  shadow: 5\n",
-    mistakes=(5, 13),
+    mistakes=(5, 12),
 )
 REPAIRED = Edit(
     "rules: mended, more asked",
-    {
-        "products": "dark_read",
-        "orders": "dual_write",
-        "order_items": "dual_write",
-        "payments": "primary_switch",
-    },
+    "dual_write",
+    {"products": "dark_read", "payments": "primary_switch"},
     defaults="  shadow: 5%\n",
 )
-BACK = Edit("rules: all the way back")
+BACK = Edit("rules: back, all but customers", "passthrough", {"customers": "dual_write"})
 
-EDITS = (MIRROR, MISTAKE, REPAIRED, BACK)
-"""In this order, under load."""
+EDITS = (MISTAKE, REPAIRED, BACK)
+"""In this order: two under load, the last when all has been compared."""
 
 
 def changed_lines(before: str, after: str) -> frozenset[int]:

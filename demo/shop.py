@@ -69,28 +69,33 @@ class SoldOut(Exception):
     """There is less in stock than was asked for."""
 
 
-async def open_shop(connection: Connection, rng: random.Random) -> None:
-    """Make the tables and fill them; the fixtures arrive by COPY."""
+async def make_tables(connection: Connection) -> None:
+    """As a migration does, before the shop is deployed."""
     await connection.execute(SCHEMA)
+
+
+async def open_shop(connection: Connection, rng: random.Random) -> None:
+    """Fill the tables: the customers come from elsewhere with their numbers, by COPY; products are entered."""
     await connection.copy_records_to_table(
         "customers",
-        columns=["email", "name"],
-        records=[(f"customer{n}@example.com", f"Customer {n}") for n in range(1, CUSTOMERS + 1)],
+        columns=["id", "email", "name"],
+        records=[(n, f"customer{n}@example.com", f"Customer {n}") for n in range(1, CUSTOMERS + 1)],
     )
-    await connection.copy_records_to_table(
-        "products",
-        columns=["sku", "name", "price", "stock", "received"],
-        records=[
-            (
-                f"SKU-{n:04}",
-                f"Product {n}",
-                Decimal(rng.randrange(99, 20000)) / 100,
-                INITIAL_STOCK,
-                INITIAL_STOCK,
-            )
-            for n in range(1, PRODUCTS + 1)
-        ],
-    )
+    await connection.execute("select setval('customers_id_seq', $1)", CUSTOMERS)
+    async with connection.transaction():
+        await connection.executemany(
+            "insert into products (sku, name, price, stock, received) values ($1, $2, $3, $4, $5)",
+            [
+                (
+                    f"SKU-{n:04}",
+                    f"Product {n}",
+                    Decimal(rng.randrange(99, 20000)) / 100,
+                    INITIAL_STOCK,
+                    INITIAL_STOCK,
+                )
+                for n in range(1, PRODUCTS + 1)
+            ],
+        )
     await connection.execute("analyze customers, products")
 
 

@@ -30,7 +30,13 @@ class ShopProcess:
 
     @classmethod
     async def start(
-        cls, dsn: str, *, clerks: int, think: float, on_report: Callable[[Report], None]
+        cls,
+        dsn: str,
+        *,
+        clerks: int,
+        think: float,
+        on_report: Callable[[Report], None],
+        make_tables: bool = False,
     ) -> ShopProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -38,6 +44,7 @@ class ShopProcess:
             "demo.clerks",
             f"--clerks={clerks}",
             f"--think={think}",
+            *(("--make-tables",) if make_tables else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

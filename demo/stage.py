@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import asyncpg
 from demo import rule_edits
 from demo.causeway import Causeway
 from demo.databases import databases
+from demo.documents import FAILURES, Documents
 from demo.errors import DemoError
 from demo.rule_edits import Edit, changed_lines
-from demo.state import State
+from demo.state import State, Waiting
 from demo.view import log_line
 from devstack.paths import new_instance_dir
 from devstack.stack import Stack
@@ -25,6 +26,10 @@ from proxy.admin.status import Status
 
 PASSWORD = "secret"
 USER = "causeway_scram"
+CONTROL_USER = "causeway_reader"
+"""The proxy's own: it may read, no more."""
+DATABASE = "shop"
+"""Of the shop; its documents are in a database of the same name."""
 
 _SAMPLE_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
@@ -63,6 +68,7 @@ class Stage:
         self.write_rules(rule_edits.START)
         self.proxy = Causeway(
             upstream=f"postgresql://{postgres.host}:{postgres.port}/?sslmode=disable",
+            control=postgres.dsn(DATABASE, CONTROL_USER),
             store=self.databases.document_store.uri,
             rules=self._rules.parent,
             directory=directory,
@@ -97,6 +103,7 @@ class Stage:
         self.state.add(await self.proxy.reading())
         status = await self.proxy.status()
         self.state.status = status
+        self.state.wait(Waiting.of(status, time.monotonic()))
         self.read_log()
         return status
 
@@ -112,6 +119,20 @@ class Stage:
         if self._sampling is not None:
             self._sampling.cancel()
 
+    def count_documents(self, documents: Documents, collections: Sequence[str]) -> None:
+        """From now on, for the state; what was counted last stays while the store is away."""
+
+        async def keep_counting() -> None:
+            while True:
+                try:
+                    self.state.documents = await documents.counts(collections)
+                except FAILURES:
+                    pass  # the picture says that the store is away
+                await asyncio.sleep(_SAMPLE_SECONDS)
+
+        counting = asyncio.create_task(keep_counting())
+        self.exit.callback(counting.cancel)
+
     def read_log(self) -> None:
         self.proxy.look()
         self.state.events = [log_line(event) for event in self.proxy.events]
@@ -125,9 +146,16 @@ class Stage:
 
         await self.until(found, f"the proxy does not log {event}", sample=False)
 
-    async def until(self, condition: Callable[[], bool], complaint: str, *, sample: bool = True) -> None:
-        """Raises DemoError after ten seconds."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        complaint: str,
+        *,
+        sample: bool = True,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
+        """Raises DemoError after `patience` seconds."""
+        deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline:
                 raise DemoError(complaint)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from statistics import median
+from typing import Literal, Self
 
 from demo.clerks import Report
+from demo.equality import Equality
 from demo.metrics import Reading, Traffic, between
 from demo.pgbench import Progress
 from demo.side_by_side import Comparison
@@ -18,6 +20,7 @@ StepStatus = Literal["waiting", "running", "done", "failed", "skipped"]
 WINDOW_SECONDS = 2.0
 """What "now" means for rates and for the proxy's own share."""
 KEPT_READINGS = 200
+KEPT_REPORTS = 1000
 
 
 @dataclass
@@ -54,6 +57,67 @@ class LogLine:
     text: str
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for the document store, at a moment."""
+
+    at: float
+    """time.monotonic()."""
+    images: int = 0
+    spooled: int = 0
+    """Transactions on the proxy's disk."""
+    behind: float = 0.0
+    """Age of the oldest commit that is not in the store, seconds."""
+
+    @classmethod
+    def of(cls, status: Status, at: float) -> Self:
+        mirrors = [table.mirror for table in status.tables if table.mirror is not None]
+        return cls(
+            at,
+            sum(mirror.queued for mirror in mirrors),
+            status.mirror.spool_entries if status.mirror else 0,
+            max((mirror.lag_seconds for mirror in mirrors), default=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """How the shop worked for a while."""
+
+    p50: float
+    """Of an action, seconds: the median of those of its reports."""
+    actions_per_second: float
+
+
+@dataclass(frozen=True)
+class Outage:
+    """The document store was gone."""
+
+    seconds: float
+    before: Work
+    during: Work
+    most_images: int
+    """That waited for it."""
+    most_spooled: int
+    """Transactions on disk."""
+    told: str
+    """What `causeway status` said meanwhile."""
+    caught_up: float | None = None
+    """Seconds from its return until the documents were no further behind than before."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row and its document."""
+
+    step: str
+    """In which it is shown."""
+    title: str
+    row: Mapping[str, str]
+    """Text output, by column."""
+    document: str
+
+
 @dataclass
 class State:
     started: float
@@ -81,6 +145,20 @@ class State:
     """Whether the proxy has refused the file as it is."""
     events: list[LogLine] = field(default_factory=list)
     """What the proxy has logged."""
+    documents: Mapping[str, int] = field(default_factory=dict)
+    """By collection, when last counted."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """For the store; the newest last."""
+    store_stopped: bool = False
+    pair: Pair | None = None
+    outage: Outage | None = None
+    equalities: list[Equality] = field(default_factory=list)
+    compared_in: str = ""
+    """The step in which they were found."""
+    compared: Status | None = None
+    """When they were found."""
+    reports: list[tuple[float, Report]] = field(default_factory=list)
+    """Of the shop, each with time.monotonic(); the newest last."""
     comparisons: list[Comparison] = field(default_factory=list)
     expectations: list[Expectation] = field(default_factory=list)
     ended: float | None = None
@@ -102,6 +180,27 @@ class State:
     def add(self, reading: Reading) -> None:
         self.readings.append(reading)
         del self.readings[:-KEPT_READINGS]
+
+    def wait(self, waiting: Waiting) -> None:
+        self.waiting.append(waiting)
+        del self.waiting[:-KEPT_READINGS]
+
+    def report(self, report: Report, at: float) -> None:
+        """Of the shop."""
+        self.shop = report
+        self.reports.append((at, report))
+        del self.reports[:-KEPT_REPORTS]
+
+    def work(self, since: float, until: float) -> Work:
+        """Of the shop between two moments."""
+        reports = [(at, report) for at, report in self.reports if since <= at <= until]
+        if len(reports) < 2:
+            return Work(0.0, 0.0)
+        (first, earliest), (last, latest) = reports[0], reports[-1]
+        p50s = [report.p50 for _, report in reports[1:] if report.p50]
+        return Work(
+            median(p50s) if p50s else 0.0, (latest.actions - earliest.actions) / max(last - first, 1e-9)
+        )
 
     @property
     def last(self) -> Reading | None:

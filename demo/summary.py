@@ -9,12 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from demo.figures import duration, number
 from demo.metrics import Reading
 from demo.side_by_side import Comparison
-from demo.state import Expectation, State
-from demo.view import MARKS, duration, number, step_line
-
-STORE_NOTE = "up, configured; not used by this version"
+from demo.state import Expectation, Outage, Pair, State
+from demo.view import MARKS, bare, step_line
 
 
 def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
@@ -24,6 +23,12 @@ def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
         parts += [step_line(state, step) for step in state.steps if step.status in ("done", "failed")]
     if state.last is not None:
         parts += [Text(), _figures(state, state.last)]
+    if state.pair is not None:
+        parts += [_pair(state.pair)]
+    if state.outage is not None:
+        parts += [Text(), _outage(state.outage)]
+    if state.equalities:
+        parts += [Text(), _equalities(state)]
     if state.comparisons:
         parts += [_comparisons(state.comparisons)]
     if state.expectations:
@@ -50,21 +55,72 @@ def _figures(state: State, last: Reading) -> Table:
     applied, rejected = (last.reloads.get(result, 0) for result in ("applied", "rejected"))
     table.add_row("rule reloads under load", f"{applied:.0f} applied, {rejected:.0f} rejected")
     if state.store:
-        table.add_row("document store", Text.assemble(f"{state.store}: ", (STORE_NOTE, "yellow")))
+        documents = f": {number(sum(state.documents.values()))} documents" if state.documents else ""
+        table.add_row("document store", state.store + documents)
+    return table
+
+
+def _pair(pair: Pair) -> Table:
+    table = _table("", "value", title=f"{pair.title}, the row and its document")
+    table.add_row("row", f"({', '.join(pair.row.values())})")
+    table.add_row("document", pair.document)
+    return table
+
+
+def _outage(outage: Outage) -> Table:
+    table = _table(
+        "", "before", "meanwhile", title=f"the document store was gone for {outage.seconds:.0f} s", right=2
+    )
+    before, during = outage.before, outage.during
+    table.add_row(
+        "the shop's actions", f"{before.actions_per_second:.0f}/s", f"{during.actions_per_second:.0f}/s"
+    )
+    table.add_row("one action, p50", duration(before.p50), duration(during.p50))
+    table.add_row("rows that waited for the store", "", number(outage.most_images))
+    table.add_row("transactions on the proxy's disk", "", number(outage.most_spooled))
+    if outage.caught_up is not None:
+        table.add_row("caught up after its return, under load", "", f"after {duration(outage.caught_up)}")
+    return table
+
+
+def _equalities(state: State) -> Table:
+    """Tables against collections; what the proxy has counted is that of all the time it ran."""
+    table = _table(
+        *("table", "rows", "documents", "values equal", "differ", "captured", "applied", "coalesced"),
+        title="every row against its document, value by value, when the applications had ended",
+        right=7,
+    )
+    counted = {bare(one): one.mirror for one in state.compared.tables} if state.compared else {}
+    for one in state.equalities:
+        mirror = counted.get(one.table)
+        differ = Text(str(len(one.differences)), "green" if one.equal else "bold red")
+        row: list[RenderableType] = [
+            one.table,
+            number(one.rows),
+            number(one.documents),
+            number(one.equal_values),
+            differ,
+        ]
+        counts = (mirror.captured, mirror.applied, mirror.coalesced) if mirror else (0, 0, 0)
+        table.add_row(*row, *map(number, counts))
+    return table
+
+
+def _table(*headings: str, title: str, right: int = 0) -> Table:
+    """The last `right` columns are of numbers."""
+    table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_style="italic dim", title_justify="left")
+    for count, heading in enumerate(headings):
+        number_column = count >= len(headings) - right
+        table.add_column(heading, justify="right" if number_column else "left", overflow="fold")
     return table
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:
-    table = Table(
-        box=box.SIMPLE,
-        pad_edge=False,
-        title="one client, in turns, loopback without TLS",
-        title_style="italic dim",
-        title_justify="left",
+    table = _table(
+        *("latency", "direct p50", "p99", "proxied p50", "p99", "added p50"),
+        title="one client, in turns, loopback without TLS; databases and proxy share this machine",
+        right=5,
     )
-    table.add_column("latency")
-    for heading in ("direct p50", "p99", "proxied p50", "p99", "added p50"):
-        table.add_column(heading, justify="right")
     for one in comparisons:
         added = one.proxied.p50 - one.direct.p50
         table.add_row(

@@ -15,9 +15,11 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from demo.equality import Equality
+from demo.figures import clock, duration, number, size, sparkline
 from demo.shop import TABLES
 from demo.state import LogLine, State, Step
-from proxy.admin.status import Status, TableStatus
+from proxy.admin.status import TableStatus
 
 MARKS = {
     "waiting": ("·", "dim"),
@@ -28,9 +30,11 @@ MARKS = {
 }
 _LOG_FRAME = frozenset({"ts", "level", "event", "logger", "pid"})
 _LEVEL_STYLES = {"warning": "yellow not bold", "error": "red not bold"}
-_BARS = "▁▂▃▄▅▆▇█"
 _FIXED_LINES = 5
 """Of the picture without its blocks: the heading, the caption, two rules."""
+_WIDE_TABLES = 54
+"""Columns from which the block of the tables has all of its own."""
+_LONG_QUEUE = 100
 _LEAST_REST = 6
 """Lines from which the rule file and the proxy's log are shown as well."""
 
@@ -48,7 +52,7 @@ def render(state: State, now: float, width: int, height: int) -> RenderableType:
         Rule(style="dim"),
         Exactly(upper, _columns(steps, _facts(state, width - left), left)),
         Rule(style="dim"),
-        Exactly(lower, _columns(_tables(state.status), _rules(state), left + 1)),
+        Exactly(lower, _columns(_tables(state, left), _beside(state), left + 1)),
     ]
     if rest >= _LEAST_REST:
         parts += [
@@ -115,37 +119,6 @@ def log_line(event: Mapping[str, object]) -> LogLine:
     )
     text = f"{str(event.get('ts', ''))[11:19]} {event.get('event', '')} {said}"
     return LogLine(str(event.get("level", "")).lower(), text.strip())
-
-
-def number(value: float) -> str:
-    """Whole, thousands apart."""
-    return f"{value:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Three digits and a unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            value = seconds / size
-            return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
-    return f"{seconds * 1e6:.0f} µs"
-
-
-def size(count: float) -> str:
-    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= power:
-            return f"{count / power:.1f} {unit}"
-    return f"{count:.0f} B"
-
-
-def clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """One character each, from nothing to the largest."""
-    top = max(values, default=0)
-    return "".join(_BARS[min(7, int(value / top * 7.999))] if top > 0 else _BARS[0] for value in values)
 
 
 def _heading(state: State, now: float, width: int) -> Text:
@@ -235,8 +208,32 @@ def _fact_rows(state: State, spark: int) -> list[tuple[str, Text]]:
             )
         )
     if state.store:
-        rows.append(("store", Text.assemble(f"{state.store.split(' (')[0]}, ", ("not used yet", "yellow"))))
+        rows.append(("store", _store(state)))
+    if state.waiting:
+        rows.append(("waiting", _waiting(state, max(0, spark - 8))))
     return rows
+
+
+def _store(state: State) -> Text:
+    mirror = state.status.mirror if state.status else None
+    if state.store_stopped:
+        known = Text("stopped", "bold yellow")
+    elif mirror is None or mirror.store == "unknown":
+        known = Text("not used yet", "dim")
+    elif mirror.store == "ok":
+        known = Text(f"{number(sum(state.documents.values()))} documents", "green")
+    else:
+        known = Text(mirror.store, "bold yellow")
+    return Text.assemble(f"{state.store.split(' (')[0]}, ", known)
+
+
+def _waiting(state: State, spark: int) -> Text:
+    """Rows on their way to the store, and how far the documents are behind."""
+    last = state.waiting[-1]
+    text = Text(f"{number(last.images)} rows, {duration(last.behind)} ", "yellow" if last.behind > 1 else "")
+    if spark:
+        text.append(sparkline([one.images for one in state.waiting[-spark:]]), "cyan")
+    return text
 
 
 def _own_share(state: State) -> str:
@@ -246,19 +243,77 @@ def _own_share(state: State) -> str:
     return f"p50 {duration(traffic.own_share_p50)}, p99 {duration(traffic.own_share_p99)}"
 
 
-def _tables(status: Status | None) -> RenderableType:
-    if status is None:
+def _tables(state: State, width: int) -> RenderableType:
+    """A row for each table; where there is room, what was captured and how far behind its documents are too."""
+    if state.status is None:
         return Text("no tables yet", "dim")
+    wide = width >= _WIDE_TABLES
+    headings = (
+        "table",
+        "phase",
+        *(("captured",) if wide else ()),
+        "documents",
+        "queue",
+        *(("lag",) if wide else ()),
+    )
     grid = Table.grid(padding=(0, 1))
-    for heading_width in (11, 14, 11):
-        grid.add_column(min_width=heading_width, no_wrap=True, overflow="ellipsis")
-    grid.add_row(*(Text(heading, "bold") for heading in ("table", "requested", "effective")))
-    for table in status.tables:
-        held = table.effective is not table.requested
+    for heading in headings:
+        named = heading in ("table", "phase")
+        grid.add_column(
+            min_width=11 if heading == "table" else 10 if named else 5,
+            justify="left" if named else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    grid.add_row(*(Text(heading, "bold") for heading in headings))
+    for table in state.status.tables:
+        mirror = table.mirror
+        cells: dict[str, Text] = {
+            "table": Text(bare(table)),
+            "phase": Text(
+                str(table.effective), "yellow" if table.effective is not table.requested else "green"
+            ),
+            "documents": Text(
+                number(state.documents[bare(table)]) if bare(table) in state.documents else "-"
+            ),
+        }
+        if mirror is not None:
+            cells["captured"] = Text(number(mirror.captured))
+            cells["queue"] = Text(number(mirror.queued), "yellow" if mirror.queued > _LONG_QUEUE else "")
+            cells["lag"] = Text(duration(mirror.lag_seconds) if mirror.queued else "-")
+        grid.add_row(*(cells.get(heading, Text("-", "dim")) for heading in headings))
+    return grid
+
+
+def _beside(state: State) -> RenderableType:
+    """A row and its document, or tables and collections, while they are what is shown; else the rules."""
+    running = next((step for step in state.steps if step.status == "running"), None)
+    shown = state.compared_in if state.equalities else "" if state.pair is None else state.pair.step
+    if running is None or running.title != shown:
+        return _rules(state)
+    if state.equalities or state.pair is None:
+        return _equal(state.equalities)
+    return Text.assemble(
+        (f"{state.pair.title}\n", "bold"),
+        ("row ", "dim"),
+        f"({', '.join(state.pair.row.values())})\n",
+        ("document ", "dim"),
+        (state.pair.document, "cyan"),
+    )
+
+
+def _equal(equalities: Sequence[Equality]) -> Table:
+    headings = ("rows", "documents", "values equal", "differ")
+    grid = Table.grid(padding=(0, 1))
+    for _ in headings:
+        grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(*(Text(heading, "bold") for heading in headings))
+    for one in equalities:
         grid.add_row(
-            Text(bare(table)),
-            Text(str(table.requested), "yellow" if held else ""),
-            Text(str(table.effective), "green"),
+            number(one.rows),
+            number(one.documents),
+            number(one.equal_values),
+            Text(str(len(one.differences)), "bold green" if one.equal else "bold red"),
         )
     return grid
 

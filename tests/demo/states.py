@@ -9,27 +9,28 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from demo.clerks import Report
+from demo.equality import Equality
 from demo.metrics import Reading
 from demo.pgbench import Progress
 from demo.rule_edits import MISTAKE, START
 from demo.shop import TABLES
 from demo.side_by_side import Comparison, Latency
-from demo.state import LogLine, State, Step
+from demo.state import LogLine, Outage, Pair, State, Step, Waiting, Work
 from proxy.admin.status import Status
 
-REASON = "dual_write is not built yet; this version stops at passthrough"
+REASON = "backfill is not built yet; this version stops at dual_write"
 TITLES = (
     "databases",
     "proxy",
     "pgbench fills its tables",
+    "the shop's tables are made",
     "the shop opens",
     "both under load",
-    "rules: orders to dual_write",
+    "rows become documents",
     "rules: a mistake, rejected",
-    "rules: mended, more asked",
-    "rules: all the way back",
-    "psql: Ctrl-C stops a query",
+    "the document store is gone",
     "applications end, books hold",
+    "every row equals its document",
     "side by side with PostgreSQL",
     "the proxy drains",
 )
@@ -38,6 +39,7 @@ TITLES = (
 def status(phases: Mapping[str, str] | None = None, problems: list[dict[str, Any]] | None = None) -> Status:
     connections = {"client": 10, "server": 10, "starting": 0, "idle": 4, "active": 6, "limit": 1000}
     phases = phases or {}
+    overview = {"store": "ok", "spool_entries": 3, "catalogues": [{"database": "shop", "state": "ok"}]}
     return Status.model_validate(
         {
             "version": "0.1.0",
@@ -58,16 +60,18 @@ def status(phases: Mapping[str, str] | None = None, problems: list[dict[str, Any
                 {
                     "database": "shop",
                     "table": f"public.{table}",
-                    "requested": phases.get(table, "passthrough"),
-                    "effective": "passthrough",
+                    "requested": phases.get(table, "dual_write"),
+                    "effective": "dual_write",
                     "reasons": [REASON] if table in phases else [],
                     "overridden": [],
                     "force": False,
                     "collection": table,
                     "rule": "/tmp/rules/shop.yaml:7:3",
+                    "mirror": {"captured": 1234, "applied": 1200, "queued": 34, "lag_seconds": 0.25},
                 }
                 for table in TABLES
             ],
+            "mirror": overview,
             "processes": [
                 {
                     "worker": 0,
@@ -95,12 +99,12 @@ def beginning() -> State:
 
 
 def under_load() -> State:
-    """Two tables ask for dual_write and are held."""
+    """Two tables ask for more than dual_write and are held."""
     state = beginning()
     for number, step in enumerate(state.steps[:6]):
         step.status, step.began, step.ended = "done", 100.0 + number, 101.0 + number
     state.steps[5].status = "running"
-    state.steps[5].detail = f"in force after 110 ms; held: order_items, orders: {REASON}"
+    state.steps[5].detail = f"in force after 110 ms; held: orders, payments: {REASON}"
     state.postgres, state.store = "PostgreSQL 18.1", "DocumentDB (as MongoDB 8.0.0)"
     state.proxy = "127.0.0.1:34567"
     for second in range(20):
@@ -122,7 +126,9 @@ def under_load() -> State:
                 cpu=0.1 * second,
             )
         )
-    state.status = status({"orders": "dual_write", "order_items": "dual_write"})
+        state.wait(Waiting(100.0 + second / 2, 5 * second, second, second / 10))
+    state.documents = {table: 1000 for table in TABLES}
+    state.status = status({"orders": "dark_read", "payments": "primary_switch"})
     state.shop = Report(actions=400, orders=137, payments=94, connections=6, p50=0.0123, p99=0.0456)
     state.pgbench = {"simple": Progress(100.0, 0.02, 0), "prepared": Progress(163.0, 0.012, 0)}
     state.rule_file = START.text
@@ -134,13 +140,13 @@ def rejected() -> State:
     """The rule file has two mistakes."""
     state = under_load()
     state.steps[5].status = "done"
-    state.steps[6].status, state.steps[6].began = "running", 109.0
-    state.steps[6].detail = "shop.yaml:5:11: defaults.shadow: '5' has no percent sign (write 5%)"
+    state.steps[7].status, state.steps[7].began = "running", 109.0
+    state.steps[7].detail = "shop.yaml:5:11: defaults.shadow: '5' has no percent sign (write 5%)"
     state.rules_rejected = True
     state.rule_file = MISTAKE.text
     state.rules_changed = frozenset(MISTAKE.mistakes)
     state.status = status(
-        {"orders": "dual_write", "order_items": "dual_write"},
+        {},
         [
             {
                 "file": "/tmp/rules/shop.yaml",
@@ -152,11 +158,48 @@ def rejected() -> State:
             }
             for line, path, message in (
                 (5, "defaults.shadow", "'5' has no percent sign"),
-                (13, "tables.order_items.phase", "dual_wirte is not one of the words for this key"),
+                (12, "tables.order_items.phase", "dual_wirte is not one of the words for this key"),
             )
         ],
     )
     state.events.append(LogLine("error", "07:39:58 rules_problem file=shop.yaml line=5"))
+    return state
+
+
+def paired() -> State:
+    """A row is shown beside its document."""
+    state = under_load()
+    state.steps[5].status = "done"
+    state.steps[6].status, state.steps[6].began = "running", 109.0
+    state.pair = Pair(
+        TITLES[6],
+        "orders 41",
+        {"id": "41", "customer_id": "7", "status": "shipped", "total": "64.50", "placed_at": "2026-01-01 00:00:00+00"},
+        '{_id: 41, customer_id: 7, status: "shipped", total: Decimal(64.50), placed_at: Date(2026-01-01T00:00:00.000)}',
+    )
+    return state
+
+
+def without_store() -> State:
+    """The document store has been stopped."""
+    state = under_load()
+    state.steps[5].status = "done"
+    state.steps[8].status, state.steps[8].began = "running", 109.0
+    state.steps[8].detail = "killed; 95 rows wait on the proxy's disk"
+    state.store_stopped = True
+    return state
+
+
+def compared() -> State:
+    """Tables and collections are compared; one row differs."""
+    state = under_load()
+    state.steps[5].status = "done"
+    state.steps[10].status, state.steps[10].began = "running", 109.0
+    state.compared, state.compared_in = state.status, TITLES[10]
+    state.equalities = [
+        Equality(table, 1000, 1000, 5000, ("orders 1: total differs",) if table == "orders" else ())
+        for table in sorted(TABLES)
+    ]
     return state
 
 
@@ -173,6 +216,12 @@ def ended() -> State:
         Comparison("a read by key, prepared", Latency(0.0001, 0.0004), Latency(0.00016, 0.0009), 500),
         Comparison("an order", Latency(0.004, 0.009), Latency(0.0038, 0.012), 50),
     ]
+    state.pair = paired().pair
+    state.compared = state.status
+    state.equalities = [Equality(table, 1000, 1000, 5000, ()) for table in sorted(TABLES)]
+    state.outage = Outage(
+        7.1, Work(0.0131, 211.0), Work(0.0127, 214.0), 2075, 610, "mirror: store away", caught_up=1.8
+    )
     state.expect("no error at an application", True, "none")
     state.ended = 145.0
     return state

@@ -42,6 +42,7 @@ async def connection(postgres: PostgresServer, database: str) -> AsyncIterator[C
     ],
 )
 async def test_damage_to_the_shop_is_found(connection: Connection, damage: str, complaint: str) -> None:
+    await shop.make_tables(connection)
     await shop.open_shop(connection, random.Random(1))
     order = await shop.place_order(connection, 1, {3: 2})
     assert order is not None

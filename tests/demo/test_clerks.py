@@ -27,7 +27,7 @@ async def test_the_books_balance(postgres: PostgresServer, database: str) -> Non
         if report.orders >= 20 and report.payments >= 5:
             stop.set()
 
-    last = await run(postgres.dsn(database), clerks=4, think=0.001, stop=stop, say=say)
+    last = await run(postgres.dsn(database), clerks=4, think=0.001, stop=stop, say=say, make_tables=True)
     assert last == reports[-1]
     assert (last.errors, last.reconnects, last.connections, last.closed) == (0, 0, 4, True)
     connection = await asyncpg.connect(postgres.dsn(database))
@@ -51,7 +51,7 @@ async def test_an_error_is_counted_and_told(postgres: PostgresServer, database: 
         if report.errors:
             stop.set()
 
-    last = await run(dsn, clerks=2, think=0.001, stop=stop, say=say)
+    last = await run(dsn, clerks=2, think=0.001, stop=stop, say=say, make_tables=True)
     await asyncio.gather(*renaming)
     assert last.errors > 0
     assert "order_items" in last.last_error
@@ -71,7 +71,7 @@ async def test_a_broken_connection_is_a_reconnect(postgres: PostgresServer, data
         if report.reconnects:
             stop.set()
 
-    last = await run(postgres.dsn(database), clerks=2, think=0.001, stop=stop, say=say)
+    last = await run(postgres.dsn(database), clerks=2, think=0.001, stop=stop, say=say, make_tables=True)
     assert last.reconnects > 0
 
 
@@ -86,7 +86,11 @@ async def test_as_a_process_it_opens_sells_and_closes_when_its_input_ends(
             selling.set()
 
     process = await ShopProcess.start(
-        postgres.dsn(database, "causeway_scram", "secret"), clerks=2, think=0.001, on_report=told
+        postgres.dsn(database, "causeway_scram", "secret"),
+        clerks=2,
+        think=0.001,
+        on_report=told,
+        make_tables=True,
     )
     try:
         await process.opened()

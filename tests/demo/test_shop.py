@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
 async def connection(postgres: PostgresServer, database: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(postgres.dsn(database))
     try:
+        await shop.make_tables(connection)
         await shop.open_shop(connection, random.Random(1))
         yield connection
     finally:

@@ -1,0 +1,32 @@
+"""How long the demo takes, and how large it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds, and numbers of things."""
+
+    alone: float
+    """Both applications before anything is done to them."""
+    look: float
+    """After each edit of the rules, and each thing to be seen, for whoever watches."""
+    outage: float
+    """How long the document store is gone."""
+    load: int
+    """How long pgbench runs."""
+    measure: float
+    """For each comparison with PostgreSQL."""
+    scale: int
+    """Of pgbench: 100,000 accounts each."""
+    clerks: int = 6
+    think: float = 0.03
+    """Mean pause of a clerk between two actions."""
+    pgbench_clients: int = 1
+    """For each of the protocols."""
+
+
+NORMAL = Pace(alone=4, look=3.5, outage=7, load=30, measure=1.5, scale=4)
+QUICK = Pace(alone=1, look=0.3, outage=2, load=6, measure=0.3, scale=1)
