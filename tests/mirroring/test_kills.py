@@ -215,6 +215,7 @@ async def test_boundaries(rig: Rig, document_store: DocumentStore) -> None:
         record = await gathered(running)
         kept(rig, record)
         await rig.agree()
+        assert await proxy.stop() == 0
         assert met == Counter({boundary.name: ROUNDS for boundary in BOUNDARIES})
 
 
