@@ -16,7 +16,7 @@ from proxy.control import ControlServer
 from proxy.instance import Instance, StartError
 from proxy.limit import SharedLimit
 from proxy.logs import get_logger
-from proxy.run import EXIT_FAILED, EXIT_OK, serve
+from proxy.run import EXIT_FAILED, EXIT_OK, calm_collector, serve
 from proxy.wire.startup import MAX_CANCEL_PACKET, CancelRequest, read_packet
 from proxy.workers import Assignment, ask_siblings
 
@@ -51,6 +51,7 @@ async def _serve(assignment: Assignment) -> int:
         return EXIT_FAILED
     os.write(assignment.ready_fd, b"ready\n")
     os.close(assignment.ready_fd)
+    calm_collector()
     await serve(instance, until=_orphaned())
     await control.stop()
     return EXIT_OK

@@ -165,6 +165,12 @@ class Decoder:
             return None
         if key is None or before.token != key.token:
             self._lanes.put(lane, Write(before, None, version), held, _rows_of(mapping))
+            if len(held.effects) > 1 and (rows := _rows(mapping, before)) is not None:
+                # Where the key is DEFERRABLE, another row may have taken the old key before this one left it.
+                unseen = Unseen(
+                    Cause.KEY_CHANGE, target.table, rows, "one of several rows that may share keys"
+                )
+                self._gaps.record(held.database, unseen, version)
         return old
 
     def _follow(

@@ -174,6 +174,9 @@ class Lanes:
         self._running -= 1
         if not task.cancelled() and (error := task.exception()) is not None:
             log.exception("mirror_lane_failed", error, collection=str(lane.namespace))
+        if lane.waiting or lane.truncations:
+            # Another lane's turn may have found this one empty while its batch was under way.
+            self._active[lane] = None
         if self._soon is None and not self._stopped and (self._active or lane.waiting or lane.truncations):
             self._soon = self._loop.call_soon(self._pump)
 

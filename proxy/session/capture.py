@@ -398,11 +398,14 @@ class Replies:
         return _SWALLOW if head.hidden else shown
 
     def _truncated(self, tables: tuple[TableId, ...], row: bytes) -> None:
-        lsn, wal_file, _ = rewriting.values_of(row)
-        if lsn is None or wal_file is None:
+        lsn, wal_file, xid = rewriting.values_of(row)
+        if lsn is None or wal_file is None or xid is None:
             raise rewriting.MalformedMessage("a WAL position that is NULL")
         version = pack(int(wal_file[:8], 16), parse_lsn(lsn.decode("ascii")))
-        self._begun().add((Truncation(tables, version),))
+        tx = self._begun()
+        tx.add((Truncation(tables, version),))
+        if tx.xid is None:
+            tx.xid = int(xid)
 
     def _completed(self, data: bytes, position: int, end: int) -> bytes | None:
         """CommandComplete."""

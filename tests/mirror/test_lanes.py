@@ -170,3 +170,18 @@ async def test_whatever_happens_the_newest_of_each_key_arrives_and_everybody_is_
     assert bench.store.rows() == {id: str(version) for id, version in newest.items()}
     assert bench.lane().meter.queued == 0
     await bench.lanes.stop()
+
+
+async def test_a_batch_that_fails_while_another_lane_has_its_turn_is_sent_again() -> None:
+    bench = Bench()
+    bench.store.gate = asyncio.Event()
+    bench.store.failure = StoreUnavailable("it is away")
+    bench.put(1, 10, urgent=True)
+    await until(lambda: len(bench.store.batches) == 1)
+    bench.put(2, 10, lane=bench.lane(NOTES), urgent=True)
+    await until(lambda: len(bench.store.batches) == 2)
+    bench.store.gate.set()
+    await until(lambda: bench.lane().meter.retried > 0)
+    bench.store.failure = None
+    await until(lambda: len(bench.finished) == 2)
+    assert bench.store.rows() == {1: "10"}
