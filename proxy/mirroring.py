@@ -41,7 +41,7 @@ from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
 from proxy.rulefiles.types import AckMode, Durability
 from proxy.session.capturing import Capturing
-from proxy.session.planner import Ground, MirroredAs
+from proxy.session.plan import Ground, MirroredAs
 from proxy.session.plans import Plans
 from proxy.sql.parse import load
 from proxy.stores.mongo import open_store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.session.expected import COPY_END
 from proxy.session.extended import ExtendedQueries
-from proxy.session.planner import Step
+from proxy.session.plan import Step
 from proxy.wire import messages
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from proxy.mirror.effects import TableId
-    from proxy.session.planner import Step
+    from proxy.session.plan import Step
     from proxy.session.prepared import Prepared
 
 

@@ -16,7 +16,7 @@ from proxy.session.expected import (
     Owed,
 )
 from proxy.session.pinned import parameter_text
-from proxy.session.planner import ENDS
+from proxy.session.plan import ENDS
 from proxy.session.prepared import Portal, Prepared
 from proxy.session.queries import OWN, SimpleQueries
 from proxy.sql.model import Kind, Literal

@@ -9,7 +9,8 @@ from typing import Final
 
 from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import Cause, Unseen
-from proxy.session.planner import Ground, Identity, Plan, Step, plan, unparsed
+from proxy.session.plan import Ground, Identity, Plan, Step
+from proxy.session.planner import plan, unparsed
 from proxy.sql.analysis import means_the_same_everywhere
 from proxy.sql.cache import AnalysisCache
 from proxy.sql.mentions import Mentions

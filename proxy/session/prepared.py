@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.session.planner import Plan, Step
+from proxy.session.plan import Plan, Step
 
 
 class Prepared:

@@ -18,7 +18,7 @@ from proxy.session.expected import (
     Expected,
     Owed,
 )
-from proxy.session.planner import ENDS, Plan, Step
+from proxy.session.plan import ENDS, Plan, Step
 from proxy.session.prepared import Prepared
 from proxy.session.waiting import FINISH, STEP, SplitStep, Waiting
 from proxy.sql.model import Kind

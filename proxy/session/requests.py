@@ -14,7 +14,7 @@ from proxy.mirror.port import MirrorPort
 from proxy.session.capture import PREPARED_QUERY, CaptureOwner, Stalled
 from proxy.session.copying import CopyData
 from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_QUERY, Expected, Owed
-from proxy.session.planner import Plan, Step
+from proxy.session.plan import Plan, Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.session.prepared import Prepared
 from proxy.session.queries import nothing

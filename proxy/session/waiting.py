@@ -10,7 +10,7 @@ from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
 from proxy.session.expected import Expected, Owed
-from proxy.session.planner import KeyPins, Plan, Step
+from proxy.session.plan import KeyPins, Plan, Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.sql.model import Literal
 from proxy.wire import rewriting

@@ -14,7 +14,7 @@ from proxy.catalog.model import Attribute
 from proxy.mirror.effects import Image
 from proxy.mirror.transaction import Transaction
 from proxy.session.capturing import Capturing
-from proxy.session.planner import Ground
+from proxy.session.plan import Ground
 from proxy.session.plans import Plans
 from proxy.session.requests import CapturingRelay
 from proxy.wire import rewriting

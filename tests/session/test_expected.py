@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.session.expected import PLAIN_QUERY, Expected, Owed
-from proxy.session.planner import Step
+from proxy.session.plan import Step
 from proxy.sql.model import Kind, Statement
 
 

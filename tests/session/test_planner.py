@@ -8,7 +8,8 @@ import pytest
 
 from proxy.catalog.model import ForeignKey, Reach, SideEffect
 from proxy.mirror.effects import Cause, TableId
-from proxy.session.planner import Ground, Identity, Plan, plan, unparsed
+from proxy.session.plan import Ground, Identity, Plan
+from proxy.session.planner import plan, unparsed
 from proxy.sql.analysis import analyse
 from proxy.sql.model import Verb
 from tests.support.capture import SHOP, ground, relation, snapshot
@@ -60,29 +61,6 @@ def test_what_writes_nothing_mirrored_is_left_alone(text: str) -> None:
     assert not made.writes
     assert not made.matters
     assert made.whole() == text
-
-
-def test_statements_of_a_text_are_cut_out_with_their_splice() -> None:
-    made = planned("SELECT 1; UPDATE orders SET total = 1 ; DELETE FROM orders")
-    assert made.single(made.steps[0]) == "SELECT 1"
-    assert made.single(made.steps[1]).startswith("UPDATE orders SET total = 1 RETURNING ")
-    assert made.whole().count('record_send(ROW("orders".tableoid') == 2
-
-
-def test_a_plan_serves_texts_of_its_shape() -> None:
-    made = planned("UPDATE orders SET total = 1 WHERE id = 5 ;")
-    assert made.shareable
-    other = made.of("UPDATE orders SET total = 1000 WHERE id = 123456 ;")
-    assert other.whole() == planned(other.text).whole()
-    assert other.single(other.steps[0]) == planned(other.text).single(planned(other.text).steps[0])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["UPDATE orders SET id = 1 WHERE id = 5", "SELECT 1; SELECT 2", "BEGIN", "/* 1 */ DELETE FROM orders"],
-)
-def test_plans_that_rest_on_constants_are_not_shared(text: str) -> None:
-    assert not planned(text).shareable
 
 
 @pytest.mark.parametrize(
@@ -241,22 +219,6 @@ def test_copy_knows_where_its_keys_stand() -> None:
     assert everything.positions == (0,)
 
 
-def test_prepare_writes_nothing_and_says_what_execute_will() -> None:
-    made = planned("PREPARE p AS UPDATE orders SET total = $1")
-    step = made.steps[0]
-    assert not step.writes
-    assert not step.captured
-    assert made.whole().startswith("PREPARE p AS UPDATE orders SET total = $1 RETURNING ")
-    assert step.prepares is not None
-    assert step.prepares.captured
-    execute = planned("EXECUTE p(1)").steps[0].executing(made.steps[0].prepares, made.steps[0].prepares)
-    assert execute.captured
-    assert execute.verb is Verb.UPDATE
-    late = planned("EXECUTE p(1)").steps[0].executing(made.steps[0].prepares, None)
-    assert not late.captured
-    assert [unseen.cause for unseen in late.unseen] == [Cause.UNPREPARED]
-
-
 def test_acknowledgement_is_the_longest_wait_of_the_tables() -> None:
     assert planned("DELETE FROM orders", ground(ack=0.5)).steps[0].ack_timeout == 0.5
     assert planned("DELETE FROM orders").steps[0].ack_timeout is None
@@ -290,13 +252,6 @@ def test_settings_changed_by_functions(text: str, names: set[str]) -> None:
     assert made.matters is bool(names)
 
 
-@pytest.mark.parametrize(
-    "text", ["DECLARE c CURSOR FOR SELECT 1", "SET LOCAL x = 1", "LOCK TABLE orders", "VACUUM"]
-)
-def test_what_needs_the_implicit_block_of_a_simple_query_is_not_split(text: str) -> None:
-    assert not planned(text).steps[0].splittable
-
-
 def test_schemas_the_role_may_not_use_are_passed_over() -> None:
     view = relation(VIEW, "orders", schema="reports", kind="v")
     base = ground(snapshot([relation(SHOP, "orders"), view], unusable={"ann": frozenset({"reports"})}))
@@ -315,14 +270,6 @@ def test_truncate_only_leaves_children_alone() -> None:
     base = ground(snapshot([parent, relation(ITEMS, "items", parents=(SHOP,))]), mirrored=(SHOP, ITEMS))
     assert planned("TRUNCATE ONLY orders", base).steps[0].truncates == (TableId("public", "orders"),)
     assert len(planned("TRUNCATE orders", base).steps[0].truncates) == 2
-
-
-def test_a_prepared_statement_run_out_of_sight() -> None:
-    prepared = planned("PREPARE p AS DELETE FROM orders").steps[0]
-    step = planned("EXPLAIN ANALYZE EXECUTE p").steps[0]
-    assert step.runs == "p"
-    assert [unseen.cause for unseen in step.hiding(prepared).unseen] == [Cause.CTE]
-    assert step.hiding(planned("PREPARE q AS SELECT 1").steps[0]) is step
 
 
 @pytest.mark.parametrize("text", ['upsert "ORD""ers"', 'upsert U&"\\006frders"', "upsert orders"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.mirror.effects import Cause
-from proxy.session.planner import Ground, Plan
+from proxy.session.plan import Ground, Plan
 from proxy.session.plans import Plans, SessionPlans
 from proxy.sql.analysis import analyse
 from proxy.sql.model import Kind, Statement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.session.planner import Plan, Step
+from proxy.session.plan import Plan, Step
 from proxy.session.prepared import Portal, Prepared
 from proxy.sql.model import Kind, Statement
 

@@ -94,29 +94,6 @@ def test_what_the_tag_says_counts(tag: str) -> None:
     assert script.mirror.heard()[-1] == ("aborted i" if tag == "ROLLBACK" else "committed i")
 
 
-def test_savepoints() -> None:
-    script = CaptureScript(waits=False).begin()
-    for text, tag in [(UPDATE, "UPDATE 1"), ("SAVEPOINT a", "SAVEPOINT"), (UPDATE, "UPDATE 1")]:
-        script.client(query(text))
-        if tag == "UPDATE 1":
-            script.server(row(as_text(image())))
-        script.server(complete(tag), ready("T"))
-    script.client(query("SELECT broken")).server(error("42703"), ready("E"))
-    script.client(query("ROLLBACK TO a")).server(complete("ROLLBACK"), ready("T"))
-    script.client(query("RELEASE a")).server(complete("RELEASE"), ready("T"))
-    script.client(query("COMMIT")).server(complete("COMMIT"), ready())
-    assert script.mirror.heard() == ["secure i", "committed i"]
-
-
-def test_a_savepoint_before_the_first_write_is_known_too() -> None:
-    script = CaptureScript(waits=False).begin()
-    script.client(query("SAVEPOINT a")).server(complete("SAVEPOINT"), ready("T"))
-    script.client(query(UPDATE)).server(row(as_text(image())), complete("UPDATE 1"), ready("T"))
-    script.client(query("ROLLBACK TO a")).server(complete("ROLLBACK"), ready("T"))
-    script.client(query("COMMIT")).server(complete("COMMIT"), ready())
-    assert script.mirror.heard()[-1] == "aborted nothing"
-
-
 def test_several_statements_are_one_transaction() -> None:
     script = CaptureScript(waits=False)
     script.client(query(f"SELECT 1; {UPDATE}; {UPDATE}"))
@@ -212,15 +189,6 @@ def test_a_truncate_asks_where_it_stands() -> None:
     effect = script.mirror.committed_effects[0]
     assert isinstance(effect, Truncation)
     assert effect.version == pack(1, 0x2000)
-
-
-def test_two_phase_commit() -> None:
-    script = CaptureScript(waits=False).begin()
-    script.client(query(UPDATE)).server(row(as_text(image())), complete("UPDATE 1"), ready("T"))
-    script.client(query("PREPARE TRANSACTION 'g1'")).server(complete("PREPARE TRANSACTION"), ready())
-    script.mirror_heard("secure i", "prepared g1 i")
-    script.client(query("COMMIT PREPARED 'g1'")).server(complete("COMMIT PREPARED"), ready())
-    script.mirror_heard("settle g1")
 
 
 def test_the_old_key_of_an_update_is_taken_from_its_text() -> None:

@@ -12,7 +12,7 @@ from proxy.catalog.model import Attribute, Relation, SideEffect, Snapshot
 from proxy.mirror.effects import Effect, Image, Unseen
 from proxy.mirror.port import MirrorLimits
 from proxy.mirror.transaction import Transaction
-from proxy.session.planner import Ground, MirroredAs
+from proxy.session.plan import Ground, MirroredAs
 from proxy.session.plans import Plans
 from proxy.session.requests import CapturingRelay
 from proxy.sql.model import Verb

@@ -80,11 +80,18 @@ class RunningInstance:
     def reload(self) -> None:
         self.call(self.instance.reload())
 
+    @property
+    def address(self) -> TcpAddress:
+        return next(a for a in self.instance.addresses if isinstance(a, TcpAddress))
+
+    @property
+    def port(self) -> int:
+        return self.address.port
+
     def connect(self, database: str, **parameters: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        address = next(a for a in self.instance.addresses if isinstance(a, TcpAddress))
         return psycopg.connect(
-            host=address.host,
-            port=address.port,
+            host=self.address.host,
+            port=self.address.port,
             dbname=database,
             autocommit=True,
             **{"user": "postgres", **parameters},
