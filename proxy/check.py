@@ -11,7 +11,6 @@ import os
 import shutil
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from proxy.addresses import Address, TcpAddress, UnixAddress, Upstream
 from proxy.admin.client import AdminUnreachable, fetch_status
 from proxy.admin.counters import Counters
 from proxy.config import Settings
+from proxy.finding import Finding
 from proxy.listening import listen_tcp, listen_unix
 from proxy.phases import Phase
 from proxy.rules import RulesError, RuleSet, load_rules
@@ -26,21 +26,10 @@ from proxy.session.tls import client_facing
 from proxy.session.upstream import Connector, Keepalive, UpstreamError
 from proxy.wire.startup import SSL_REQUEST_PACKET
 
-Outcome = Literal["ok", "warning", "failed", "skipped"]
-
 MONGODB_5_0 = 13
 """Its wire protocol's version."""
 STORE_TIMEOUT = 5.0
 """Seconds the document store may take to be found and to answer a ping."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    subject: Literal["rules", "listen", "admin", "tls", "upstream", "store", "control_dsn", "spool", "table"]
-    target: str
-    """Which one: an address, a path, a table as database.schema.table; never with credentials."""
-    outcome: Outcome
-    detail: str
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
@@ -65,10 +54,6 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
     yield check_spool(settings)
     async for finding in check_preflight(settings, control):
         yield finding
-
-
-def failed(findings: list[Finding]) -> bool:
-    return any(finding.outcome == "failed" for finding in findings)
 
 
 def check_rules(settings: Settings) -> list[Finding]:

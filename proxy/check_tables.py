@@ -16,8 +16,8 @@ from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
 from proxy.catalog.preflight import Outcome, preflight
 from proxy.catalog.source import SourceDatabase, SourceError, SourceRefused
-from proxy.check import Finding
 from proxy.config import Settings
+from proxy.finding import Finding
 from proxy.mirror.effects import TableId
 from proxy.mirror.tables import RuledTable, Surroundings, TableBook
 from proxy.phases import Phase

@@ -67,8 +67,8 @@ def check(
     import asyncio
     from dataclasses import asdict
 
-    from proxy.check import Finding, failed
     from proxy.check import check as check_all
+    from proxy.finding import Finding, failed
     from proxy.logs import configure
 
     configure("console", "error")

@@ -19,18 +19,9 @@ from devstack.certificates import Certificates, make_certificates
 from devstack.document_store import DocumentStore
 from proxy.addresses import TcpAddress, UnixAddress, Upstream
 from proxy.admin.http import AdminServer
-from proxy.check import (
-    Finding,
-    check,
-    check_listen,
-    check_rules,
-    check_spool,
-    check_store,
-    check_tls,
-    check_upstream,
-    failed,
-)
+from proxy.check import check, check_listen, check_rules, check_spool, check_store, check_tls, check_upstream
 from proxy.config import Settings
+from proxy.finding import Finding, failed
 from tests.admin.sources import FixedSource
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")

@@ -10,9 +10,10 @@ import pytest
 from devstack.postgres import PostgresServer
 from proxy.addresses import Upstream
 from proxy.catalog.model import Reach, SideEffect
-from proxy.check import Finding, check, failed
+from proxy.check import check
 from proxy.check_tables import check_tables, databases, describe, without_predefined
 from proxy.config import Settings
+from proxy.finding import Finding, failed
 from proxy.mirror.effects import Cause, TableId
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from proxy.check import Finding
 from proxy.check_view import render
+from proxy.finding import Finding
 
 
 def test_findings_as_a_table() -> None:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.mirror.effects import Effect
 
 if TYPE_CHECKING:
+    from proxy.mirror.journal import Journal
     from proxy.mirror.meters import TableMeter
-    from proxy.mirror.spool import Spool
     from proxy.mirror.tides import Tide
+
+
+class Keeping(Protocol):
+    """The spool that holds an entry."""
+
+    journal: Journal
+    in_memory: int
+
+    def finished(self, held: Held) -> None:
+        """The store has everything of it."""
 
 
 class Held:
@@ -63,7 +73,7 @@ class Held:
         """Whether some of its writes may have been carried out, or half carried out, by a process that was killed."""
         self.open = 0
         """Writes the store does not have yet."""
-        self.spool: Spool | None = None
+        self.spool: Keeping | None = None
         self.entry = 0
         """Its entry in `spool`; 0: none."""
         self.part = 0

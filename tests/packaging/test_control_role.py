@@ -11,9 +11,9 @@ import pytest
 from devstack.postgres import PostgresServer
 from proxy.addresses import Upstream
 from proxy.catalog.source import SourceDatabase, SourceRefused
-from proxy.check import Finding
 from proxy.check_tables import check_tables
 from proxy.config import Settings
+from proxy.finding import Finding
 from proxy.mirror.effects import TableId
 from proxy.rules import load_rules
 
