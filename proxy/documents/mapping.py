@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from proxy.catalog.model import Attribute, Relation, TypeInfo
 from proxy.documents.codec import Codec
-from proxy.documents.strings import UnknownEncoding, python_encoding
 from proxy.documents.table_mapping import Column, Problem, TableMapping
 from proxy.documents.types import SESSION_DEPENDENT, NoCodec, codec_of
 from proxy.names import quote_identifier
 from proxy.rulefiles.ruleset import TableRule
 from proxy.rulefiles.types import RESERVED_FIELDS
 from proxy.stores.protocol import Namespace
+from proxy.wire.encodings import UnknownEncoding, python_encoding
 
 
 @dataclass(frozen=True, slots=True)

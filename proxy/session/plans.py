@@ -16,48 +16,7 @@ from proxy.sql.cache import AnalysisCache
 from proxy.sql.mentions import Mentions
 from proxy.sql.model import Analysis, Kind, Statement
 from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
-
-CODECS: Final[Mapping[str, str]] = {
-    "UTF8": "utf-8",
-    "SQL_ASCII": "latin-1",
-    "LATIN1": "latin-1",
-    "LATIN2": "iso8859-2",
-    "LATIN3": "iso8859-3",
-    "LATIN4": "iso8859-4",
-    "LATIN5": "iso8859-9",
-    "LATIN6": "iso8859-10",
-    "LATIN7": "iso8859-13",
-    "LATIN8": "iso8859-14",
-    "LATIN9": "iso8859-15",
-    "LATIN10": "iso8859-16",
-    "ISO_8859_5": "iso8859-5",
-    "ISO_8859_6": "iso8859-6",
-    "ISO_8859_7": "iso8859-7",
-    "ISO_8859_8": "iso8859-8",
-    "WIN866": "cp866",
-    "WIN874": "cp874",
-    "WIN1250": "cp1250",
-    "WIN1251": "cp1251",
-    "WIN1252": "cp1252",
-    "WIN1253": "cp1253",
-    "WIN1254": "cp1254",
-    "WIN1255": "cp1255",
-    "WIN1256": "cp1256",
-    "WIN1257": "cp1257",
-    "WIN1258": "cp1258",
-    "KOI8R": "koi8-r",
-    "KOI8U": "koi8-u",
-    "EUC_JP": "euc_jp",
-    "EUC_KR": "euc_kr",
-    "EUC_CN": "gb2312",
-    "SJIS": "shift_jis",
-    "BIG5": "big5",
-    "GBK": "gbk",
-    "GB18030": "gb18030",
-    "UHC": "cp949",
-    "JOHAB": "johab",
-}
-"""client_encoding -> codec. Texts in any other encoding are not looked at."""
+from proxy.wire.encodings import UnknownEncoding, python_encoding
 
 LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
@@ -175,7 +134,7 @@ class SessionPlans:
         """Whether a backslash in a string is a backslash."""
         self._server_utf8 = parameters.get("server_encoding", "UTF8") == "UTF8"
         encoding = parameters.get("client_encoding", "UTF8")
-        self.codec: str | None = CODECS.get(encoding)
+        self.codec: str | None = codec_of(encoding)
         words = options.lower()
         ground = self.ground
         path: tuple[str, ...] | None = None
@@ -296,7 +255,7 @@ class SessionPlans:
             self._standard_strings = value == b"on"
         if name == b"client_encoding":
             encoding = value.decode("ascii", "replace")
-            self.codec = CODECS.get(encoding)
+            self.codec = codec_of(encoding)
             self._shelf = None
             self._take(replace(self._identity, utf8=self._utf8(encoding)))
 
@@ -370,3 +329,13 @@ class SessionPlans:
         return ground is not None and any(
             reference.name in ground.snapshot.watched for reference in statement.relations
         )
+
+
+def codec_of(encoding: str) -> str | None:
+    """Python's name of a client_encoding; None where it has none. With SQL_ASCII any byte may come: none is lost."""
+    if encoding == "SQL_ASCII":
+        return "latin-1"
+    try:
+        return python_encoding(encoding)
+    except UnknownEncoding:
+        return None
