@@ -25,7 +25,7 @@ class Documents:
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             uri, serverSelectionTimeoutMS=_ANSWER_SECONDS * 1000, tz_aware=True
         )
-        self._name = database
+        self.name = database
         self._database = self._client.get_database(
             database, codec_options=CodecOptions[dict[str, Any]](tz_aware=True)
         )
@@ -44,26 +44,26 @@ class Documents:
 
     async def open_gaps(self) -> list[dict[str, Any]]:
         """Of the ledger: writes that may not be in the documents."""
-        return await self._client[_OWN]["gaps"].find({"database": self._name}).to_list()
+        return await self._client[_OWN]["gaps"].find({"database": self.name}).to_list()
 
     async def claim(self) -> None:
         """Make sure that the demo disturbs nobody's documents. Raises DemoError where it would."""
         if await self._database.list_collection_names() or await self._traces():
             raise DemoError(
-                f"your document store has documents of a database “{self._name}” already, and the demo writes to "
-                f"one of that name; name another store, or drop “{self._name}” and its collections in {_OWN}"
+                f"your document store has documents of a database “{self.name}” already, and the demo writes to "
+                f"one of that name; name another store, or drop “{self.name}” and its collections in {_OWN}"
             )
 
     async def clear(self) -> None:
         """Remove what the demo has made."""
-        await self._client.drop_database(self._name)
+        await self._client.drop_database(self.name)
         for trace in await self._traces():
             await self._client[_OWN].drop_collection(trace)
-        await self._client[_OWN]["gaps"].delete_many({"database": self._name})
+        await self._client[_OWN]["gaps"].delete_many({"database": self.name})
 
     async def _traces(self) -> list[str]:
         """Collections of Causeway's own for this database."""
-        kinds = tuple(f"{kind}.{self._name}." for kind in ("tombstones", "repairs"))
+        kinds = tuple(f"{kind}.{self.name}." for kind in ("tombstones", "repairs"))
         return [name for name in await self._client[_OWN].list_collection_names() if name.startswith(kinds)]
 
     async def close(self) -> None:

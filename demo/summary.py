@@ -26,7 +26,11 @@ def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
     if state.pair is not None:
         parts += [_pair(state.pair)]
     if state.outage is not None:
-        parts += [Text(), _outage(state.outage)]
+        parts += [
+            Text(),
+            _outage(state.outage),
+            Text(f" `causeway status` meanwhile: {state.outage.told}", "dim"),
+        ]
     if state.equalities:
         parts += [Text(), _equalities(state)]
     if state.comparisons:

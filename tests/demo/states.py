@@ -127,7 +127,7 @@ def under_load() -> State:
             )
         )
         state.wait(Waiting(100.0 + second / 2, 5 * second, second, second / 10))
-    state.documents = {table: 1000 for table in TABLES}
+    state.documents = dict.fromkeys(TABLES, 1000)
     state.status = status({"orders": "dark_read", "payments": "primary_switch"})
     state.shop = Report(actions=400, orders=137, payments=94, connections=6, p50=0.0123, p99=0.0456)
     state.pgbench = {"simple": Progress(100.0, 0.02, 0), "prepared": Progress(163.0, 0.012, 0)}
@@ -174,7 +174,13 @@ def paired() -> State:
     state.pair = Pair(
         TITLES[6],
         "orders 41",
-        {"id": "41", "customer_id": "7", "status": "shipped", "total": "64.50", "placed_at": "2026-01-01 00:00:00+00"},
+        {
+            "id": "41",
+            "customer_id": "7",
+            "status": "shipped",
+            "total": "64.50",
+            "placed_at": "2026-01-01 00:00:00+00",
+        },
         '{_id: 41, customer_id: 7, status: "shipped", total: Decimal(64.50), placed_at: Date(2026-01-01T00:00:00.000)}',
     )
     return state

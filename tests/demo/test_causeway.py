@@ -7,13 +7,25 @@ import pytest
 from demo.causeway import Causeway
 from demo.errors import DemoError
 
+NOBODY = "127.0.0.1:1"
+
+
+def unconnected(rules: Path, directory: Path) -> Causeway:
+    return Causeway(
+        upstream=NOBODY,
+        control=f"postgresql://{NOBODY}/shop?sslmode=disable&connect_timeout=1",
+        store=f"mongodb://{NOBODY}/?serverSelectionTimeoutMS=500",
+        rules=rules,
+        directory=directory,
+    )
+
 
 async def test_a_proxy_that_does_not_start_says_why(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     directory.mkdir()
     rules = tmp_path / "shop.yaml"
     rules.write_text("tables: {orders: {phase: nonsense}}\n", encoding="utf-8")
-    proxy = Causeway(upstream="127.0.0.1:1", store="mongodb://127.0.0.1:1/", rules=rules, directory=directory)
+    proxy = unconnected(rules, directory)
     try:
         with pytest.raises(DemoError, match=r"did not start:(?s:.*)nonsense"):
             await proxy.start()
@@ -27,7 +39,7 @@ async def test_started_looked_at_and_ended(tmp_path: Path) -> None:
     directory.mkdir()
     rules = tmp_path / "shop.yaml"
     rules.write_text("tables: {orders: {phase: dual_write}}\n", encoding="utf-8")
-    proxy = Causeway(upstream="127.0.0.1:1", store="mongodb://127.0.0.1:1/", rules=rules, directory=directory)
+    proxy = unconnected(rules, directory)
     try:
         await proxy.start()
         assert proxy.port > 0
@@ -37,7 +49,7 @@ async def test_started_looked_at_and_ended(tmp_path: Path) -> None:
         assert (await proxy.reading()).clients == 0
         assert "started" in [event["event"] for event in proxy.events]
         proxy.terminate()
-        assert await proxy.wait(10) == 0
+        assert await proxy.wait(40) == 0
         assert proxy.look() == []
         assert proxy.events[-1]["event"] == "stopped"
     finally:

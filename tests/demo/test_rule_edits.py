@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rule_edits import BACK, EDITS, FILE_NAME, MIRROR, MISTAKE, START, Edit, changed_lines
+from demo.rule_edits import BACK, EDITS, FILE_NAME, MISTAKE, REPAIRED, START, Edit, changed_lines
 from demo.shop import TABLES
+from proxy.phases import Phase
 from proxy.rules import RulesError, load_rules
 
 
@@ -18,9 +19,9 @@ def test_each_edit_is_as_good_as_it_says(edit: Edit, tmp_path: Path) -> None:
     file.write_text(edit.text, encoding="utf-8")
     if edit.good:
         rules = load_rules(file)
-        assert {str(name).rpartition(".")[2]: str(rule.phase) for name, rule in rules.tables.items()} == {
-            table: edit.phases.get(table, "passthrough") for table in TABLES
-        }
+        found = {str(name).rpartition(".")[2]: rule.holding for name, rule in rules.tables.items()}
+        assert {table: holding.requested for table, holding in found.items()} == edit.requested
+        assert {table: holding.effective for table, holding in found.items()} == edit.effective
     else:
         with pytest.raises(RulesError) as caught:
             load_rules(file)
@@ -30,7 +31,6 @@ def test_each_edit_is_as_good_as_it_says(edit: Edit, tmp_path: Path) -> None:
 def test_every_edit_changes_the_file() -> None:
     texts = [START.text, *(edit.text for edit in EDITS)]
     assert all(before != after for before, after in pairwise(texts))
-    assert BACK.text == START.text
     assert any(not edit.good for edit in EDITS)
 
 
@@ -38,4 +38,11 @@ def test_changed_lines() -> None:
     assert changed_lines("a\nb\nc\n", "a\nx\nc\nd\n") == {2, 4}
     assert changed_lines("a\nb\n", "a\n") == set()
     assert changed_lines(START.text, START.text) == set()
-    assert set(MISTAKE.mistakes) <= changed_lines(MIRROR.text, MISTAKE.text)
+    assert set(MISTAKE.mistakes) <= changed_lines(START.text, MISTAKE.text)
+
+
+def test_what_is_asked_for_and_what_comes_of_it() -> None:
+    assert set(START.effective.values()) == {Phase.DUAL_WRITE}
+    assert REPAIRED.requested["products"] is Phase.DARK_READ
+    assert REPAIRED.effective["products"] is Phase.DUAL_WRITE
+    assert list(BACK.effective.values()).count(Phase.PASSTHROUGH) == len(TABLES) - 1

@@ -25,7 +25,7 @@ def test_lines_tell_each_step_once_and_in_order() -> None:
         "[  1.0 s] ✓ databases",
         "[  1.0 s] ✓ proxy",
         "[  1.0 s] ✓ pgbench fills its tables",
-        "[  2.0 s] ✗ the shop opens",
+        "[  2.0 s] ✗ the shop's tables are made",
     ]
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
+from demo.clerks import Report
 from demo.metrics import Reading, Traffic
 from demo.pgbench import Progress
-from demo.state import KEPT_READINGS, Expectation, State, Step
-from tests.demo.states import beginning, ended, under_load
+from demo.state import KEPT_READINGS, Expectation, State, Step, Waiting, Work
+from tests.demo.states import beginning, ended, status, under_load
 
 
 def test_what_did_not_hold_once_stays_so() -> None:
@@ -61,6 +64,26 @@ def test_readings_are_bounded() -> None:
         state.add(Reading(at=float(at)))
     assert len(state.readings) == KEPT_READINGS
     assert state.last == Reading(at=KEPT_READINGS + 9.0)
+
+
+def test_what_waits_is_the_sum_of_the_tables_and_the_worst_of_their_lags() -> None:
+    waiting = Waiting.of(status(), 7.0)
+    assert waiting == Waiting(7.0, 5 * 34, 3, 0.25)
+    bare = status().model_copy(update={"tables": [], "mirror": None})
+    assert Waiting.of(bare, 7.0) == Waiting(7.0)
+
+
+def test_work_is_that_between_two_moments() -> None:
+    state = State(0.0, [])
+    for at, actions, p50 in ((1.0, 0, 9.0), (2.0, 10, 0.2), (3.0, 20, 0.4), (4.0, 50, 0.3), (5.0, 51, 9.0)):
+        state.report(Report(actions=actions, p50=p50), at)
+    assert state.work(2.0, 4.0) == Work(0.35, 20.0)
+    work = state.work(1.0, 3.0)
+    assert work.p50 == pytest.approx(0.3)
+    assert work.actions_per_second == 10.0
+    assert state.work(6.0, 9.0) == Work(0.0, 0.0)
+    assert state.shop is not None
+    assert state.shop.actions == 51
 
 
 def test_the_time_of_a_step() -> None:

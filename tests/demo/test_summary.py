@@ -16,7 +16,10 @@ def test_summary_of_a_success() -> None:
         "application errors             0",
         "reconnects                     0",
         "1 applied, 0 rejected",
-        "DocumentDB (as MongoDB 8.0.0): up, configured; not used by this version",
+        "DocumentDB (as MongoDB 8.0.0): 5,000 documents",
+        "orders 41, the row and its document",
+        "the document store was gone for 7 s",
+        "`causeway status` meanwhile: mirror: store away",
         "✓   no error at an application   none",
         "All 1 expectations held, in 45 s.",
     ):
@@ -25,6 +28,11 @@ def test_summary_of_a_success() -> None:
     figures = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert ["a read by key, prepared", "100 µs", "400 µs", "160 µs", "900 µs", "60 µs"] in figures
     assert ["an order", "4.00 ms", "9.00 ms", "3.80 ms", "12.0 ms", "-200 µs"] in figures
+    assert ["one action, p50", "13.1 ms", "12.7 ms"] in figures
+    assert ["the shop's actions", "211/s", "214/s"] in figures
+    assert ["rows that waited for the store", "2,075"] in figures
+    assert ["caught up after its return, under load", "after 1.80 s"] in figures
+    assert ["orders", "1,000", "1,000", "5,000", "0", "1,234", "1,200", "0"] in figures
     assert "✓ the proxy drains" not in shown(summary(ended(), NOW, with_steps=False), 120)
 
 
@@ -39,7 +47,7 @@ def test_summary_of_a_missed_expectation() -> None:
 def test_summary_of_a_failed_step() -> None:
     state = ended()
     state.steps[3].status, state.steps[3].detail = "failed", "it is closed"
-    assert "Failed after 45 s at the step “the shop opens”: it is closed" in shown(
+    assert "Failed after 45 s at the step “the shop's tables are made”: it is closed" in shown(
         summary(state, NOW, with_steps=False), 120
     )
 

@@ -9,8 +9,20 @@ from rich.cells import cell_len
 
 from demo import view
 from demo.state import State, Step
-from demo.view import clock, duration, held_tables, log_line, number, render, size, sparkline, visible_steps
-from tests.demo.states import REASON, TITLES, beginning, ended, rejected, shown, status, under_load
+from demo.view import held_tables, log_line, render, visible_steps
+from tests.demo.states import (
+    REASON,
+    TITLES,
+    beginning,
+    compared,
+    ended,
+    paired,
+    rejected,
+    shown,
+    status,
+    under_load,
+    without_store,
+)
 
 NOW = 110.0
 
@@ -24,7 +36,7 @@ def picture(state: State, width: int, height: int) -> list[str]:
 @pytest.mark.parametrize(
     ("width", "height"), [(80, 24), (80, 31), (80, 32), (100, 50), (120, 40), (200, 60), (80, 16)]
 )
-@pytest.mark.parametrize("make", [beginning, under_load, rejected, ended])
+@pytest.mark.parametrize("make", [beginning, under_load, rejected, paired, without_store, compared, ended])
 def test_the_picture_fits_the_terminal(make: Callable[[], State], width: int, height: int) -> None:
     lines = picture(make(), width, height)
     assert max(cell_len(line) for line in lines) <= width
@@ -48,12 +60,63 @@ def test_the_picture_under_load(width: int, height: int) -> None:
         "137 orders, 94 paid",
         "p50 12.3 ms, p99 45.6 ms",
         "0 errors, 0 reconnects",
-        "DocumentDB, not used yet",
+        "DocumentDB, 5,000 documents",
+        "95 rows, 1.90 s ",
         "1 applied, 0 rejected",
     ):
         assert fact in text
-    assert "orders      dual_write     passthrough" in text
-    assert "held: orders, order_items: dual_write" in text
+    assert "held: orders, payments: backfill" in text
+
+
+def test_each_table_has_its_phase_documents_and_queue() -> None:
+    narrow, wide = ("\n".join(picture(under_load(), *size)) for size in ((80, 24), (120, 40)))
+    assert "table       phase      documents queue" in narrow
+    assert "orders      dual_write     1,000    34" in narrow
+    assert "table       phase      captured documents queue    lag" in wide
+    assert "orders      dual_write    1,234     1,000    34 250 ms" in wide
+
+
+def test_before_anything_is_mirrored_there_are_no_figures_of_it() -> None:
+    state = under_load()
+    state.documents = {}
+    assert state.status is not None
+    bare = [table.model_copy(update={"mirror": None}) for table in state.status.tables]
+    state.status = state.status.model_copy(update={"tables": bare, "mirror": None})
+    text = "\n".join(picture(state, 120, 40))
+    assert "orders      dual_write        -         -     -" in text
+    assert "DocumentDB, not used yet" in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_a_row_beside_its_document(width: int, height: int) -> None:
+    text = " ".join("\n".join(picture(paired(), width, height)).split())
+    assert "row (41, 7, shipped, 64.50, " in text
+    assert "document {_id: 41," in text
+    over = paired()
+    over.steps[6].status = "done"
+    assert "{_id: 41" not in "\n".join(picture(over, width, height))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_the_store_is_shown_to_be_stopped(width: int, height: int) -> None:
+    assert "DocumentDB, stopped" in "\n".join(picture(without_store(), width, height))
+
+
+def test_a_store_that_is_away_is_told_from_one_that_was_stopped() -> None:
+    state = under_load()
+    assert state.status is not None
+    assert state.status.mirror is not None
+    away = state.status.mirror.model_copy(update={"store": "away"})
+    state.status = state.status.model_copy(update={"mirror": away})
+    assert "DocumentDB, away" in "\n".join(picture(state, 80, 24))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_tables_against_collections(width: int, height: int) -> None:
+    lines = picture(compared(), width, height)
+    assert any(line.endswith(" rows documents values equal differ") for line in lines)
+    (orders,) = (line for line in lines if line.startswith("orders "))
+    assert orders.endswith("1,000     1,000        5,000      1")
 
 
 def test_what_holds_a_table_is_read_in_full_on_the_smallest_terminal() -> None:
@@ -66,14 +129,14 @@ def test_mistakes_are_shown_with_their_place_and_that_the_old_rules_hold() -> No
     for width, height in ((80, 24), (120, 40)):
         text = "\n".join(picture(rejected(), width, height))
         assert "shop.yaml:5:11" in text
-        assert "shop.yaml:13:11" in text
+        assert "shop.yaml:12:11" in text
         assert "Rejected: the rules before it hold." in text
 
 
 def test_a_tall_terminal_shows_the_file_and_the_log() -> None:
     lines = picture(rejected(), 120, 40)
     assert any("   5   shadow: 5  ◄" in line for line in lines)
-    assert any("  13     phase: dual_wirte" in line for line in lines)
+    assert any("  12     phase: dual_wirte" in line for line in lines)
     assert any("rules_problem file=shop.yaml line=5" in line for line in lines)
     assert not any("◄" in line for line in picture(under_load(), 120, 40))
     assert not any("the proxy's log" in line for line in picture(rejected(), 80, 24))
@@ -116,7 +179,7 @@ def test_traffic_line() -> None:
     state.steps[5].detail = "held"
     line = view.traffic_line(state, NOW).plain
     assert line.startswith(
-        "[ 10.0 s]   rules: orders to dual_write: held; 3,000 statements/s; 10 connections, own share p50 "
+        "[ 10.0 s]   both under load: held; 3,000 statements/s; 10 connections, own share p50 "
     )
     assert line.endswith("; 0 application errors")
 
@@ -128,7 +191,7 @@ def test_traffic_line_before_there_is_traffic() -> None:
 
 
 def test_each_reason_is_told_once() -> None:
-    tables = status({"orders": "dual_write", "payments": "primary_switch"}).tables
+    tables = status({"orders": "dark_read", "payments": "primary_switch"}).tables
     assert held_tables(tables) == [(REASON, ["orders", "payments"])]
     assert held_tables(status().tables) == []
 
@@ -148,30 +211,3 @@ def test_log_line() -> None:
         }
     )
     assert (line.level, line.text) == ("error", "07:39:58 rules_problem file=shop.yaml line=5")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0000094, "9 µs"),
-        (0.00123, "1.23 ms"),
-        (0.0123, "12.3 ms"),
-        (0.123, "123 ms"),
-        (1.5, "1.50 s"),
-        (90.0, "90.0 s"),
-    ],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_numbers_sizes_and_clocks() -> None:
-    assert number(1234567.8) == "1,234,568"
-    assert [size(value) for value in (12, 1200, 62_900_000, 3e9)] == ["12 B", "1.2 kB", "62.9 MB", "3.0 GB"]
-    assert [clock(value) for value in (0, 59.9, 61)] == ["0:00", "0:59", "1:01"]
-
-
-def test_sparkline() -> None:
-    assert sparkline([0, 50, 100]) == "▁▄█"
-    assert sparkline([0, 0]) == "▁▁"
-    assert sparkline([]) == ""
