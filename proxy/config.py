@@ -163,6 +163,9 @@ class Settings(BaseModel):
     max_statement: Annotated[Bytes, Field(ge=1024, le=1 << 30), Doc(LIMITS, "SIZE")] = 1 << 20
     """Largest statement that is parsed; a write in a longer one is a gap for every table that it mentions."""
 
+    max_message: Annotated[Bytes, Field(ge=64 << 10, le=1 << 30), Doc(LIMITS, "SIZE")] = 64 << 20
+    """Longest message of a captured client that is held to be looked at; a longer one passes in pieces, as a gap."""
+
     statement_cache: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = 2000
     """Parsed statements kept, per worker."""
 

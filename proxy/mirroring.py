@@ -51,10 +51,6 @@ log = get_logger(__name__)
 Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
 """Keeps a background task running: its name, and what makes one."""
 
-MAX_COPY_KEYS = 100_000
-"""Keys taken from the data of one COPY; a larger one is a gap of the whole table."""
-
-
 LOOK_TIMEOUT = 2.0
 """Seconds the reply to DDL on a watched table waits for a look at the catalogue, at most."""
 
@@ -77,6 +73,7 @@ class Mirroring:
     ) -> None:
         """`index` of the worker; `changed` is called when other connections may have to be captured than before."""
         self._settings = settings
+        self._counters = counters
         self._book = book
         self._changed = changed
         self._index = index
@@ -121,7 +118,7 @@ class Mirroring:
             self.store,
             lambda: self._tables,
             self._catalogue,
-            self.gaps,
+            _CountedGaps(self.gaps, counters),
             MirrorLimits(
                 spool_size=settings.spool_size // settings.workers,
                 spool_fsync=settings.spool_fsync,
@@ -165,7 +162,9 @@ class Mirroring:
             self._grounds.get,
             cache_size=settings.statement_cache,
             max_statement=settings.max_statement,
-            max_copy_keys=min(MAX_COPY_KEYS, settings.max_reread_rows),
+            max_message=settings.max_message,
+            max_copy_keys=settings.max_reread_rows,
+            limit_reached=self._limit_reached,
             defined=self._defined,
             want_role=self._catalogue.want_role,
         )
@@ -287,6 +286,9 @@ class Mirroring:
         except SourceError as error:
             log.warning("table_not_looked_at", database=database, reason=error.reason)
         self._gap(database, change)
+
+    def _limit_reached(self, name: str) -> None:
+        self._counters.limits_reached[name] += 1
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -429,6 +431,19 @@ def _mirrored_as(table: MirroredTable) -> MirroredAs:
             if column.name in table.mapping.key_columns and column.codec.binary
         },
     )
+
+
+class _CountedGaps:
+    """Counts the gaps that a limit has made, as such."""
+
+    def __init__(self, keeper: GapKeeper, counters: Counters) -> None:
+        self._keeper = keeper
+        self._counters = counters
+
+    def record(self, database: str, unseen: Unseen, version: int) -> None:
+        if unseen.cause is Cause.OVERFLOW:
+            self._counters.limits_reached["spool_size"] += 1
+        self._keeper.record(database, unseen, version)
 
 
 class _Positions:

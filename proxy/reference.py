@@ -94,9 +94,9 @@ def metrics() -> str:
         "The metrics of a mirrored table appear once its database's catalogue has been read. `database` "
         "and `table` are PostgreSQL's names.",
         "The configured limits are shown as `causeway_limit{limit=...}` under their names in "
-        "[configuration.md](configuration.md). Every time one of the byte path is met it is counted in "
-        "`causeway_limits_reached_total{limit=...}`; those of mirroring show in the gaps, and in what is spooled, "
-        "dropped and retried.",
+        "[configuration.md](configuration.md). Every time one of the byte path, of the capture "
+        "or of the spool is met it is counted in `causeway_limits_reached_total{limit=...}`; the others of mirroring "
+        "show in the gaps, and in what is spooled, dropped and retried.",
     )
 
 

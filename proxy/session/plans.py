@@ -18,6 +18,8 @@ from proxy.sql.model import Analysis, Kind, Statement
 from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 from proxy.wire.encodings import UnknownEncoding, python_encoding
 
+MAX_MESSAGE = 64 << 20
+
 LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
 
@@ -55,22 +57,27 @@ class Plans:
         *,
         cache_size: int,
         max_statement: int,
+        max_message: int = MAX_MESSAGE,
         max_copy_keys: int,
         defined: Callable[[str, Callable[[], None]], bool] = lambda database, then: True,
         want_role: Callable[[str, str], None] = lambda database, role: None,
+        limit_reached: Callable[[str], None] = lambda name: None,
     ) -> None:
         """`grounds` gives a database's ground, None where nothing of it is mirrored.
 
         `defined` hears of DDL. It returns True if nothing is to be waited for, else it calls what it is given once,
         in a later turn, when the catalogue is as it is after the DDL, or cannot be had soon. `want_role` hears of
-        roles whose privileges are not known.
+        roles whose privileges are not known, `limit_reached` of limits by their names in the configuration.
         """
         self.ground = grounds
         self.max_statement = max_statement
         """Characters up to which a statement is parsed."""
+        self.max_message = max_message
+        """Bytes of a client's message up to which it is collected; a longer one is handed on in pieces."""
         self.max_copy_keys = max_copy_keys
         self.defined = defined
         self.want_role = want_role
+        self.limit_reached = limit_reached
         self.analyses = AnalysisCache(cache_size)
         self._cache_size = cache_size
         self._shelves: OrderedDict[tuple[str, str, Identity], Shelf] = OrderedDict()
@@ -207,6 +214,7 @@ class SessionPlans:
             return None
         shared.misses += 1
         if len(decoded) > shared.max_statement:
+            shared.limit_reached("max_statement")
             return self._opaque(decoded, ground)
         analysis = shared.analyses.get(decoded)
         if not isinstance(analysis, Analysis):

@@ -23,9 +23,6 @@ from proxy.sql.model import Kind
 from proxy.wire import messages, rewriting
 from proxy.wire.splitting import PIECE, Splitter
 
-LARGEST_COLLECTED = 64 << 20
-"""Bytes of a client's message up to which it is collected; a longer one is handed on in pieces, without a look."""
-
 _SKIPPED = frozenset(
     {
         messages.PARSE,
@@ -58,7 +55,7 @@ class CapturingRelay(CopyData):
         high_water: int,
     ) -> None:
         super().__init__(owner, counters, shared, plans, mirror, status=status, high_water=high_water)
-        self._splitter = Splitter(LARGEST_COLLECTED)
+        self._splitter = Splitter(shared.max_message)
         self._copy_keys = None
         self._copy_step = None
         self._twins = 0
@@ -159,6 +156,7 @@ class CapturingRelay(CopyData):
         if kind == PIECE:
             self._out.append(piece)
             return True
+        self.shared.limit_reached("max_message")
         unseen = self.plans.unseen_everywhere("a message that is too long to be looked at")
         if kind in (messages.QUERY, messages.PARSE) and unseen:
             if self._settle():

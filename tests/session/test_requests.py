@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from proxy.catalog.model import Reach, SideEffect
 from proxy.mirror.effects import Cause
-from proxy.session import requests
 from proxy.wire import rewriting
 from proxy.wire.messages import frame
 from tests.support.capture import SHOP, SYNC, CaptureScript, ground, relation, snapshot
@@ -49,11 +48,12 @@ def test_a_function_called_by_oid_may_write() -> None:
 
 def test_too_long_a_message_goes_through_in_pieces_and_is_a_gap() -> None:
     script = CaptureScript(waits=False)
-    text = query("x" * (requests.LARGEST_COLLECTED + 10))
+    text = query("x" * (script.plans.max_message + 10))
     script.client(text[:1000]).server_sees(text[:1000]).mirror_heard("secure now unparsed")
     script.client(text[1000:]).server_sees(text[1000:])
     script.server(complete("INSERT 0 1"), ready()).client_sees(complete("INSERT 0 1"), ready())
     script.mirror_heard("committed unparsed")
+    assert script.counters.limits_reached["max_message"] == 1
 
 
 def test_a_client_that_sends_far_ahead_is_not_read() -> None:

@@ -216,8 +216,10 @@ class CaptureScript:
             lambda database: self.ground if database == "shop" else None,
             cache_size=100,
             max_statement=100_000,
+            max_message=1 << 20,
             max_copy_keys=1000,
             defined=self._define,
+            limit_reached=self._limit_reached,
         )
         self.counters = Counters()
         self.held: list[str] = []
@@ -236,6 +238,9 @@ class CaptureScript:
         self._server = bytearray()
         self.relay.to_client = self._client.extend
         self.relay.to_server = self._server.extend
+
+    def _limit_reached(self, name: str) -> None:
+        self.counters.limits_reached[name] += 1
 
     def _define(self, database: str, then: Callable[[], None]) -> bool:
         self.defined.append(then)
