@@ -134,6 +134,7 @@ def test_a_rule_takes_hold_of_sessions_that_run(world: World) -> None:
         proxy.reload()
         eventually(lambda: effective(proxy, "public.orders") is Phase.DUAL_WRITE)
         client.execute("INSERT INTO orders (total) VALUES (1)", prepare=True)
+        eventually(lambda: world.documents("orders"))
         world.rules("orders: {phase: passthrough}")
         proxy.reload()
         client.execute("INSERT INTO orders (total) VALUES (1)", prepare=True)
