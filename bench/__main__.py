@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from bench import latency, memory, profile, throughput
+from bench import capture, dual_write, lag, latency, memory, profile, throughput
 from bench.errors import BenchError
 from bench.pgbench import Pgbench
 from bench.plan import FULL, QUICK, Plan
@@ -28,6 +28,9 @@ BENCHMARKS: Mapping[str, Run] = {
     "latency": latency.run,
     "memory": memory.run,
     "profile": profile.run,
+    "capture": capture.run,
+    "dual-write": dual_write.run,
+    "mirror": lag.run,
 }
 
 SERVER_SETTINGS: Mapping[str, str | int | bool] = {
@@ -65,7 +68,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     known = ", ".join(BENCHMARKS)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run: {known} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="a smoke test, within 1.5 minutes")
+    parser.add_argument("--quick", action="store_true", help="a smoke test, within 3 minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round as JSON")
     parser.add_argument(
         "--docs", type=Path, metavar="FILE", help="also renew the sections of docs/performance.md"

@@ -1,4 +1,4 @@
-"""The capturing relay by itself: one statement's chunks through it, with no socket, no event loop, no disk and no store.
+"""The capturing relay by itself: one statement's chunks through it, without socket, event loop, disk and store.
 
 Run as `python -m bench.capture_micro ROUNDS STATEMENTS`: prints a JSON object, seconds of processor time per statement.
 The mirror behind it takes transactions and forgets them: what is measured is capture, and nothing that happens to an
@@ -169,7 +169,9 @@ def row(value: bytes) -> bytes:
 
 def column(name: bytes, type_oid: int) -> bytes:
     """A RowDescription of one column."""
-    return message(b"T", struct.pack("!h", 1) + name + b"\0" + struct.pack("!ihihih", 0, 0, type_oid, -1, -1, 0))
+    return message(
+        b"T", struct.pack("!h", 1) + name + b"\0" + struct.pack("!ihihih", 0, 0, type_oid, -1, -1, 0)
+    )
 
 
 PARSED, BOUND, CLOSED, NO_DATA = (message(kind, b"") for kind in (b"1", b"2", b"3", b"n"))
@@ -185,9 +187,7 @@ PREPARED_READ = bind_execute("r", "123456")
 def capturing(mirror: NoMirror, *, strict: bool) -> CapturingRelay:
     """A relay of an idle session that has prepared both statements."""
     base = ground(strict=strict)
-    plans = Plans(
-        lambda database: base, cache_size=CACHE, max_statement=1 << 20, max_copy_keys=1000
-    )
+    plans = Plans(lambda database: base, cache_size=CACHE, max_statement=1 << 20, max_copy_keys=1000)
     relay = CapturingRelay(
         _Owner(),
         Counters(),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.errors import BenchError
@@ -47,6 +48,8 @@ class Contender:
     port: int
     pids: tuple[int, ...] = ()
     """The processes in between; none where the way is direct."""
+    admin: str = ""
+    """Where /status answers; empty where nothing does."""
 
 
 def direct(postgres: PostgresServer) -> Contender:
@@ -55,29 +58,40 @@ def direct(postgres: PostgresServer) -> Contender:
 
 @contextmanager
 def causeway(
-    postgres: PostgresServer, *, name: str = CAUSEWAY, workers: int = 1, pure: bool = False
+    postgres: PostgresServer,
+    *,
+    name: str = CAUSEWAY,
+    workers: int = 1,
+    pure: bool = False,
+    module: str = "proxy",
+    admin: bool = False,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Contender]:
-    """A proxy of its own, as `causeway run` starts it; `pure` keeps the compiled header walk out."""
+    """A proxy of its own, as `causeway run` starts it; `pure` keeps the compiled header walk out.
+
+    `module` is what is run in its place. `settings` are further ones, by the name of their variables
+    (`CAUSEWAY_STORE`).
+    """
     argv = [
         sys.executable,
         "-m",
-        "proxy",
+        module,
         "run",
         "--listen=127.0.0.1:0",
         f"--upstream={postgres.host}:{postgres.port}",
-        "--admin=off",
+        f"--admin={'127.0.0.1:0' if admin else 'off'}",
         "--log-format=json",
         f"--max-connections={MAX_CLIENTS}",
         f"--workers={workers}",
     ]
     kept = {name: value for name, value in clean_environment().items() if not name.startswith("CAUSEWAY_")}
-    env = {**kept, "CAUSEWAY_PURE_PYTHON": "1"} if pure else kept
+    env = {**kept, **settings, **({"CAUSEWAY_PURE_PYTHON": "1"} if pure else {})}
     base = new_instance_dir("bench-causeway")
     log = base / "causeway.log"
-    with _supervised(Server(argv=argv, log=log, env=env, cwd=TOP, remove=[base])) as server:
-        started = _wait(server, f"{name} did not start", lambda: _started(log))
+    with supervised(Server(argv=argv, log=log, env=env, cwd=TOP, remove=[base])) as server:
+        started = wait_for(server, f"{name} did not start", lambda: _started(log))
         host, _, port = started["listen"][0].rpartition(":")
-        yield Contender(name, host, int(port), tree(_pid(server)))
+        yield Contender(name, host, int(port), tree(_pid(server)), started["admin"] if admin else "")
 
 
 @contextmanager
@@ -86,8 +100,8 @@ def bare_relay(postgres: PostgresServer) -> Iterator[Contender]:
     argv = [sys.executable, "-m", "bench.bare_relay", postgres.host, str(postgres.port)]
     base = new_instance_dir("bench-bare")
     log = base / "port"
-    with _supervised(Server(argv=argv, log=log, env=clean_environment(), cwd=TOP, remove=[base])) as server:
-        port = _wait(server, f"{BARE} did not start", lambda: _port(log))
+    with supervised(Server(argv=argv, log=log, env=clean_environment(), cwd=TOP, remove=[base])) as server:
+        port = wait_for(server, f"{BARE} did not start", lambda: port_in(log))
         yield Contender(BARE, "127.0.0.1", port, tree(_pid(server)))
 
 
@@ -104,8 +118,8 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[Contender]:
     config.write_text(pgbouncer_config(postgres.host, postgres.port, port, users), encoding="utf-8")
     log = base / "pgbouncer.log"
     give(base, account)
-    with _supervised(_pgbouncer_server(program, config, log, account, base)) as server:
-        _wait(server, f"{PGBOUNCER} did not start", lambda: _accepts(port))
+    with supervised(_pgbouncer_server(program, config, log, account, base)) as server:
+        wait_for(server, f"{PGBOUNCER} did not start", lambda: _accepts(port))
         yield Contender(PGBOUNCER, "127.0.0.1", port, tree(_pid(server)))
 
 
@@ -152,16 +166,17 @@ def _pgbouncer_server(program: str, config: Path, log: Path, account: Account | 
 
 
 @contextmanager
-def _supervised(server: Server) -> Iterator[Supervised]:
-    supervised = Supervised(server)
+def supervised(server: Server) -> Iterator[Supervised]:
+    """It runs while the block does."""
+    running = Supervised(server)
     try:
-        supervised.start()
-        yield supervised
+        running.start()
+        yield running
     finally:
-        supervised.close()
+        running.close()
 
 
-def _wait(server: Supervised, failure: str, ready: Callable[[], Any]) -> Any:
+def wait_for(server: Supervised, failure: str, ready: Callable[[], Any]) -> Any:
     """What `ready` returns once that is true. Raises BenchError with the end of the server's log."""
     deadline = time.monotonic() + _START_SECONDS
     while not (result := ready()):
@@ -190,8 +205,8 @@ def _started(log: Path) -> dict[str, Any] | None:
     return None
 
 
-def _port(log: Path) -> int:
-    """What the bare relay has printed; 0 before."""
+def port_in(log: Path) -> int:
+    """What a server that prints nothing but its port has printed; 0 before."""
     text = log.read_text(encoding="ascii") if log.exists() else ""
     return int(text) if text.endswith("\n") else 0
 

@@ -41,6 +41,9 @@ class _Owner:
     def may_end(self) -> None:
         """Nobody drains here."""
 
+    def may_switch(self) -> None:
+        """Nobody begins to capture here."""
+
 
 def _nowhere(data: bytes) -> None:
     """A writer that costs next to nothing."""

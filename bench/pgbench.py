@@ -18,7 +18,7 @@ class Load:
     """What pgbench is to do."""
 
     script: str
-    """`-S` or `-N`."""
+    """`-S`, `-N` or `-b tpcb-like`."""
     protocol: str
     """`simple`, `extended` or `prepared`."""
     clients: int
@@ -88,7 +88,7 @@ class Pgbench:
     @staticmethod
     def arguments(load: Load, seconds: int) -> list[str]:
         return [
-            load.script,
+            *load.script.split(),
             f"--protocol={load.protocol}",
             f"--client={load.clients}",
             "--jobs=1",

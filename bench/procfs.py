@@ -59,6 +59,19 @@ def cpu_time(pids: Iterable[int]) -> CpuTime:
     return total
 
 
+def family_cpu_time(pid: int) -> float:
+    """Seconds, in ticks, of the process, its descendants, and all those of them that have ended and were waited for."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    total = 0
+    for member in tree(pid):
+        try:
+            fields = _stat_fields(member)
+        except OSError:
+            continue  # ended since; its parent has its time
+        total += sum(map(int, fields[11:15]))
+    return total / ticks
+
+
 def pss(pids: Iterable[int]) -> int:
     """Bytes: the proportional set size, in which a page shared by n processes counts 1/n."""
     return sum(_kilobytes(_PROC / str(pid) / "smaps_rollup", "Pss") for pid in pids)

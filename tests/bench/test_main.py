@@ -18,4 +18,7 @@ def test_everything_runs_unless_named() -> None:
 def test_an_unknown_name_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(["speed"])
-    assert "there are throughput, latency, memory, profile" in capsys.readouterr().err
+    assert (
+        "there are throughput, latency, memory, profile, capture, dual-write, mirror"
+        in capsys.readouterr().err
+    )

@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from bench.procfs import CpuTime, cpu_time, peak_resident, pss, reset_peak, resident, tree
+from bench.procfs import (
+    CpuTime,
+    cpu_time,
+    family_cpu_time,
+    peak_resident,
+    pss,
+    reset_peak,
+    resident,
+    tree,
+)
 
 OWN = (os.getpid(),)
 
@@ -18,6 +27,13 @@ def test_processor_time_grows_with_work() -> None:
     while (cpu_time(OWN) - before).total < 0.02:
         sum(range(10_000))
     assert (cpu_time(OWN) - before).total >= 0.02
+
+
+def test_a_familys_time_has_that_of_children_that_ended() -> None:
+    before = family_cpu_time(os.getpid())
+    spin = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", spin], check=True)
+    assert family_cpu_time(os.getpid()) - before >= 0.25
 
 
 def test_processor_times_add_up() -> None:
