@@ -87,10 +87,10 @@ class Closing:
         return f"{kept}; no connection is left over"
 
     async def compare_mirrored(self, step: Step) -> str:
-        return await self._compare(step, ("a read by key, prepared", "an order, mirrored"))
+        return await self._compare(step, ("a read by key", "an order, mirrored"))
 
     async def compare_passed(self, step: Step) -> str:
-        return await self._compare(step, ("", "an order, passed through"))
+        return await self._compare(step, ("", "an order, passed on"))
 
     async def _compare(self, step: Step, names: tuple[str, str]) -> str:
         """A read (unless its name is empty) and an order, on PostgreSQL itself and through the proxy."""

@@ -12,6 +12,7 @@ from demo.figures import duration, number
 from demo.scene import Scene
 from demo.stage import DATABASE, connected
 from demo.state import Pair, Step
+from demo.view import bare
 
 _REREAD_SECONDS = 20.0
 _SHIPPED_SECONDS = 15.0
@@ -39,9 +40,14 @@ class Mirrored:
             f"after {_REREAD_SECONDS:.0f} s there are not documents of every row: {dict(state.documents)}",
             patience=_REREAD_SECONDS,
         )
+        captured = sum(
+            table.mirror.captured
+            for table in (state.status.tables if state.status else ())
+            if table.mirror is not None and bare(table) == "customers"
+        )
         state.expect(
-            "rows that came by COPY are read again",
-            state.documents["customers"] == shop.CUSTOMERS,
+            "rows that came by COPY are not captured, but read again",
+            captured == 0 and state.documents["customers"] == shop.CUSTOMERS,
             f"{number(shop.CUSTOMERS)} customers, "
             f"{duration(time.monotonic() - (scene.opened or 0))} after the shop has opened",
         )

@@ -65,7 +65,8 @@ def _figures(state: State, last: Reading) -> Table:
 
 
 def _pair(pair: Pair) -> Table:
-    table = _table("", "value", title=f"{pair.title}, the row and its document")
+    table = _table("", "", title=f"{pair.title}, the row and its document")
+    table.show_header = False
     table.add_row("row", f"({', '.join(pair.row.values())})")
     table.add_row("document", pair.document)
     return table
@@ -90,8 +91,8 @@ def _outage(outage: Outage) -> Table:
 def _equalities(state: State) -> Table:
     """Tables against collections; what the proxy has counted is that of all the time it ran."""
     table = _table(
-        *("table", "rows", "documents", "values equal", "differ", "captured", "applied", "coalesced"),
-        title="every row against its document, value by value, when the applications had ended",
+        *("table", "rows", "documents", "values", "differ", "captured", "applied", "coalesced"),
+        title="rows against documents, value by value; what came by COPY was read again",
         right=7,
     )
     counted = {bare(one): one.mirror for one in state.compared.tables} if state.compared else {}
@@ -112,17 +113,26 @@ def _equalities(state: State) -> Table:
 
 def _table(*headings: str, title: str, right: int = 0) -> Table:
     """The last `right` columns are of numbers."""
-    table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_style="italic dim", title_justify="left")
+    table = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+        title=title,
+        title_style="italic dim",
+        title_justify="left",
+    )
     for count, heading in enumerate(headings):
         number_column = count >= len(headings) - right
-        table.add_column(heading, justify="right" if number_column else "left", overflow="fold")
+        table.add_column(
+            heading, justify="right" if number_column else "left", no_wrap=number_column, overflow="fold"
+        )
     return table
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:
     table = _table(
         *("latency", "direct p50", "p99", "proxied p50", "p99", "added p50"),
-        title="one client, in turns, loopback without TLS; databases and proxy share this machine",
+        title="one client, in turns, loopback without TLS; all share this machine",
         right=5,
     )
     for one in comparisons:

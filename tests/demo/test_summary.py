@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from demo.summary import summary
 from tests.demo.states import beginning, ended, shown
 
@@ -26,8 +28,8 @@ def test_summary_of_a_success() -> None:
         assert part in text
     rows = [line.split("  ") for line in text.splitlines()]
     figures = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert ["a read by key, prepared", "100 µs", "400 µs", "160 µs", "900 µs", "60 µs"] in figures
-    assert ["an order", "4.00 ms", "9.00 ms", "3.80 ms", "12.0 ms", "-200 µs"] in figures
+    assert ["a read by key", "100 µs", "400 µs", "160 µs", "900 µs", "60 µs"] in figures
+    assert ["an order, mirrored", "4.00 ms", "9.00 ms", "3.80 ms", "12.0 ms", "-200 µs"] in figures
     assert ["one action, p50", "13.1 ms", "12.7 ms"] in figures
     assert ["the shop's actions", "211/s", "214/s"] in figures
     assert ["rows that waited for the store", "2,075"] in figures
@@ -57,3 +59,11 @@ def test_summary_of_an_interrupted_beginning() -> None:
     state.interrupted = True
     text = shown(summary(state, NOW, with_steps=True), 120)
     assert text.strip() == "Interrupted after 10 s; everything that was started has been stopped."
+
+
+def test_no_figure_is_broken_over_lines_on_the_smallest_terminal() -> None:
+    lines = shown(summary(ended(), NOW, with_steps=True), 80).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    for row in ("order_items", "an order, mirrored", "one action, p50"):
+        assert any(line.startswith(f" {row} ") for line in lines)
+    assert any(line.split()[-2:] == ["applied", "coalesced"] for line in lines)
