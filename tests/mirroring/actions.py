@@ -418,6 +418,9 @@ async def current_of(client: Client, dice: Dice) -> None:
 @action("cells")
 async def sql_prepare(client: Client, dice: Dice) -> None:
     x = dice.randint(1, 5)
+    # A transaction that fails here (a deadlock) fails DEALLOCATE too, and what is prepared outlives its rollback.
+    for (name,) in await client.run("select name from pg_prepared_statements where name in ('put', 'gone')"):
+        await client.run(f"deallocate {name}")
     await client.run(
         "prepare put (int, int, text) as insert into cells values ($1, $2, $3) on conflict (x, y) do update"
         " set value = excluded.value"

@@ -17,6 +17,12 @@ from tests.mirroring.zygote import Zygote
 SCALE = float(os.environ.get("CAUSEWAY_MIRROR_SCALE", "1"))
 """How much longer, or shorter, than by default histories, kills and outages are: 20 for an evening's run."""
 
+on_newest = pytest.mark.parametrize("source", ["rootfs"], indirect=True)
+"""On the newest PostgreSQL alone: what does not depend on the source's version."""
+on_newest_unless_scaled = pytest.mark.parametrize(
+    "source", ["rootfs"] if SCALE <= 1 else ["system", "rootfs"], indirect=True
+)
+
 
 @pytest.fixture(scope="session", params=["system", "rootfs"])
 def source(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:

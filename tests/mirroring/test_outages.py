@@ -10,7 +10,7 @@ import pytest
 from devstack.document_store import DocumentStore
 from devstack.documentdb import DocumentDb
 from tests.mirroring.actions import Sight, available
-from tests.mirroring.conftest import SCALE
+from tests.mirroring.conftest import SCALE, on_newest
 from tests.mirroring.drivers import MODES
 from tests.mirroring.relays import StoreRelay
 from tests.mirroring.rig import MirrorProxy, Rig
@@ -21,7 +21,7 @@ OUTAGE = 4.0 * SCALE
 UNNOTICED = 1.5
 """Seconds the slowest statement may take, deadlocks and a busy machine included."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 30 * OUTAGE)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 30 * OUTAGE), on_newest]
 
 Outage = Callable[[StoreRelay], Awaitable[None]]
 
@@ -107,12 +107,6 @@ def store_address(store: DocumentStore) -> tuple[str, int]:
     authority = store.uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
     host, _, port = authority.partition(":")
     return host, int(port or 27017)
-
-
-@pytest.fixture(autouse=True)
-def one_version(rig: Rig) -> None:
-    if rig.source.major < 18:
-        pytest.skip("the store's behaviour does not depend on the source's version")
 
 
 @pytest.mark.parametrize("outage", [away, silent, late, slow, shutting_down, unwilling, flapping])
