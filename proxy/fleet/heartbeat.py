@@ -23,6 +23,7 @@ from typing import Protocol
 
 from proxy.catalog.source import SourceError
 from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
 from proxy.logs import EventLogger, get_logger
@@ -154,6 +155,7 @@ class Heartbeat:
         """Beats and looks at the others until cancelled."""
         try:
             while True:
+                end_if_cancelled()
                 await asyncio.sleep(self._pause())
                 await self._try(self._turn)
         finally:
@@ -192,6 +194,7 @@ class Heartbeat:
         wait = Wait(database, version)
         while True:
             await self._look()
+            end_if_cancelled()
             if wait.over(others()):
                 return
             await asyncio.sleep(self._limits.heartbeat_interval / 2)
@@ -251,11 +254,10 @@ class Heartbeat:
     async def _beat(self, *, clean: bool = False) -> None:
         facts = self._facts()
         passed = self._passed if self._succession is None else self._succession.allows(self._passed)
-        self._number += 1
         beat = Beat(
             proxy=self.proxy,
             incarnation=self._lifetime.current.id,
-            number=self._number,
+            number=self._number + 1,
             started=self._started,
             at=self._now(),
             group=self._lifetime.group,
@@ -268,6 +270,7 @@ class Heartbeat:
             clean=clean,
         )
         await self._store.put_state(PROXIES, self.proxy, beat.document())
+        self._number = beat.number  # not where that failed: one more says that this one could be seen
 
     async def _sample(self) -> None:
         """How far this process has come. It may fall back: by what other processes of its group have left behind."""
@@ -277,8 +280,8 @@ class Heartbeat:
                 reached = await self._source.position(database)
             except SourceError as error:
                 self._log.debug("heartbeat_without_position", database=database, reason=str(error))
-                self._passed.setdefault(database, 0)  # not to say anything would say that nothing is held
-                continue
+                # not to say anything would say that nothing is held
+                reached = self._passed.get(database, 0)
             self._passed[database] = min(reached, self._oldest(database, default=reached + 1) - 1)
         for database in self._inherited.difference(known):  # only the spool knows of it, if anything
             oldest = self._oldest(database, default=0)

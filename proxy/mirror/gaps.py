@@ -10,6 +10,7 @@ Sightings of the same thing are one gap: its id follows from database, table, ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import sqlite3
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.logs import EventLogger, get_logger
 from proxy.mirror.effects import Cause, Rows, TableId, Unseen
 from proxy.mirror.gap import (
@@ -91,6 +93,8 @@ class GapKeeper:
                 gap.told = 0 if stored.count else 1
                 if gap.untold:  # later sightings may have been in memory only
                     gap.state = replace(stored, last_seen=now())
+                if stored.unseen.rows is not None:  # a kill may have come between ledger and file
+                    gap.state = replace(gap.state, in_ledger=True)
 
     def record(self, database: str, unseen: Unseen, version: int, *, owner: str = "") -> None:
         """Keeps a gap. What it concerns must have been committed, where rows are given; see `rereads`.
@@ -229,6 +233,7 @@ class GapKeeper:
             return
         attempts, polled = 0, -self._limits.ledger_poll
         while True:
+            end_if_cancelled()
             self._news.clear()
             try:
                 await self.flush()
@@ -310,15 +315,13 @@ class GapKeeper:
             self._forget(gap)
 
     async def _wait(self, polled: float) -> None:
-        """Until there is something to tell."""
+        """Until there is something to tell, or may be: a new gap with rows gives no sign."""
         now = self._clock()
-        moments = [polled + self._limits.ledger_poll]
+        moments = [polled + self._limits.ledger_poll, now + self._limits.ledger_after]
         moments += [gap.since + self._limits.ledger_after for gap in self._gaps.values() if gap.untold]
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(min(moments) - now, 0.01)):
                 await self._news.wait()
-        except TimeoutError:
-            return
 
     def _bounded(self, database: str, unseen: Unseen, owner: str) -> Unseen:
         """With the table for scope where there are too many rows to read them again."""
@@ -392,12 +395,6 @@ class GapKeeper:
 
     def _say(self, gap: Gap) -> None:
         unseen = gap.state.unseen
-        say = self._log.warning if unseen.rows is None else self._log.debug
-        say(
-            "gap_opened",
-            database=gap.state.database,
-            table=table_name(unseen.table),
-            cause=unseen.cause.value,
-            scope="table" if unseen.rows is None else "rows",
-            detail=unseen.detail,
-        )
+        say, scope = (self._log.warning, "table") if unseen.rows is None else (self._log.debug, "rows")
+        place = {"database": gap.state.database, "table": table_name(unseen.table)}
+        say("gap_opened", **place, cause=unseen.cause.value, scope=scope, detail=unseen.detail)

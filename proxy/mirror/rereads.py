@@ -38,6 +38,7 @@ from typing import Protocol
 
 from proxy.catalog.model import Snapshot
 from proxy.catalog.source import SourceError
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.fleet.returns import leave_reread
 from proxy.logs import EventLogger, get_logger
 from proxy.mirror.cascades import IsMirrored, behind
@@ -156,6 +157,7 @@ class Rereader:
             self._holding[database] = position
             async with self._turn:
                 for batch in _batches(gaps):
+                    end_if_cancelled()
                     await self._batch(database, batch, source, position, taken, seen)
         except (StoreUnavailable, StoreRefused, SourceError, CatalogueBehind) as error:
             self.failures += 1

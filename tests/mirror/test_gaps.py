@@ -83,7 +83,21 @@ async def test_what_was_recorded_outlives_a_kill_and_a_store_that_is_away(tmp_pa
     assert second.keeper.counts() == first.keeper.counts()
     assert [gap.state.unseen for gap in second.keeper.due("shop")] == [ONE]
     await second.keeper.flush()
-    assert second.open() == [("trigger", 1)]
+    assert second.open() == [("copy", 1), ("trigger", 1)]
+
+
+async def test_a_kill_between_ledger_and_disk_leaves_nothing_open(tmp_path: Path) -> None:
+    first = Bench(tmp_path / "gaps")
+    first.keeper.record("shop", ONE, 5)
+    first.clock.seconds += 6
+    first.keeper._keep = lambda gap: None  # type: ignore[method-assign]
+    await first.keeper.flush()
+    assert first.open() == [("copy", 1)]
+    second = Bench(tmp_path / "gaps", first.store)
+    (gap,) = second.keeper.due("shop")
+    seen = await second.keeper.seen_in_ledger([gap])
+    assert await second.keeper.close(gap, gap.sightings, seen[gap.state.id])
+    assert second.open() == []
 
 
 async def test_a_sighting_while_the_ledger_is_told_is_told_as_well(tmp_path: Path) -> None:
@@ -344,7 +358,7 @@ async def test_a_disk_that_is_full_is_no_reason_to_lose_a_gap(tmp_path: Path) ->
 
 async def test_run_tells_the_ledger_and_goes_on_when_it_is_back() -> None:
     store = MemoryStore()
-    limits = GapLimits(ledger_after=0.01, retry_backoff_max=0.02, ledger_poll=0.02)
+    limits = GapLimits(ledger_after=0.05, retry_backoff_max=0.02, ledger_poll=60.0)
     keeper = GapKeeper(store, None, limits, proxy="me")
     store.away = True
     task = asyncio.create_task(keeper.run())
@@ -355,6 +369,9 @@ async def test_run_tells_the_ledger_and_goes_on_when_it_is_back() -> None:
     try:
         async with asyncio.timeout(5):
             while len(store.ledger) < 2:  # noqa: ASYNC110 - it ends in another task
+                await asyncio.sleep(0.005)
+            keeper.record("shop", one(2), 6)
+            while len(store.ledger) < 3:  # noqa: ASYNC110 - nor is this told of by anything but time
                 await asyncio.sleep(0.005)
     finally:
         task.cancel()

@@ -226,7 +226,7 @@ OVERTAKEN = [("write", 1, 1, 1), ("arrive", 1, 1), ("unseen", 0, 1, 2), ("record
 
 
 def play(history: list[tuple[Any, ...]]) -> None:
-    with patch.object(asyncio, "sleep", gate):
+    with patch.object(asyncio, "sleep", gate), patch.object(asyncio, "current_task", lambda: None):
         world = World()
         try:
             for action in history:

@@ -222,7 +222,14 @@ async def place(
     yield place
     await place.stop()
     await store.delete_state("proxies", place.lifetime.proxy)
+    for name in await store.get_state("rereads"):
+        if database in name:
+            await store.delete_state("rereads", name)
+    left = await store.gaps(database=database)
+    for entry in left:
+        await store.close_gap(entry.id, up_to=entry.last_seen)
     await store.close()
+    assert left == []
 
 
 async def test_copied_rows_become_documents(place: Place) -> None:
@@ -324,6 +331,7 @@ async def test_what_a_killed_proxy_has_left_is_read_by_the_next(place: Place, tm
     place.saw("customer", ["id"], ["1"])
     for task in place.tasks:
         task.cancel()
+    await asyncio.gather(*place.tasks, return_exceptions=True)
     file = GapFile(tmp_path / "copy")
     for gap in place.file.gaps():
         file.put(gap)
