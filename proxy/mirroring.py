@@ -24,7 +24,7 @@ from proxy.catalog.model import Snapshot
 from proxy.catalog.source import SourceDatabase, SourceError
 from proxy.config import Settings
 from proxy.fleet.beats import TableFact
-from proxy.fleet.heartbeat import Facts, Heartbeat, HeartbeatLimits
+from proxy.fleet.heartbeat import LAST_BEAT, Facts, Heartbeat, HeartbeatLimits
 from proxy.logs import get_logger
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.mirror.gap import GapLimits, table_name
@@ -103,7 +103,10 @@ class Mirroring:
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._gap_file = self._open_gap_file(settings.spool)
-        self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
+        try:
+            self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
+        except (OSError, sqlite3.Error) as error:
+            raise MirroringError(f"the spool directory {settings.spool} cannot be used: {error}") from error
         self.gaps = GapKeeper(
             self.store,
             self._gap_file,
@@ -222,10 +225,18 @@ class Mirroring:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._heartbeat.stop()
         await self.mirror.stop()
+        await self._stop_gaps()
         await self._catalogue.stop()
         await self.store.close()
         if self._gap_file is not None:
             self._gap_file.close()
+
+    async def _stop_gaps(self) -> None:
+        """A store that is away holds up the end no longer than the last heartbeat did."""
+        last = asyncio.get_running_loop().create_task(self.gaps.stop(), name="last gaps")
+        await asyncio.wait({last}, timeout=LAST_BEAT)
+        last.cancel()
+        await asyncio.gather(last, return_exceptions=True)
 
     # What must be captured.
 

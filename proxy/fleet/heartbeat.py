@@ -37,6 +37,10 @@ log = get_logger(__name__)
 
 LOOKS_PER_LOSS = 6
 """How often the others are looked at within `proxy_lost_after` when nobody waits for them."""
+FIRST_BEAT = 2.0
+"""Seconds the start waits for the store to take the first beat; it is tried on while the proxy serves."""
+LAST_BEAT = 2.0
+"""Seconds the end waits for the store to take the last one."""
 FIRST_PAUSE = 0.01
 """Seconds between the first two looks at the own queue; doubled up to the interval of the heartbeat."""
 
@@ -118,6 +122,7 @@ class Heartbeat:
         self._looked = float("-inf")
         self._failures = 0
         self._coming_back: asyncio.Task[None] | None = None
+        self._first: asyncio.Task[None] | None = None
         self._losses = Losses(
             store, keeper, lifetime.proxy, limits.proxy_lost_after, clock=clock, now=now, log=log
         )
@@ -144,24 +149,28 @@ class Heartbeat:
             self._keeper.record(database, Unseen(Cause.UNOBSERVED, table, None, why), 0)
 
     async def start(self) -> None:
-        """The first beat: the fleet knows of this proxy before it captures. A store that is away is no error."""
+        """The first beat: the fleet knows of this proxy before it captures, where the store takes it in time."""
         self.tables_changed()
         await self._sample()
-        await self._try(self._register)
+        self._first = asyncio.create_task(self._try(self._register), name="first heartbeat")
+        await asyncio.wait({self._first}, timeout=FIRST_BEAT)
         if not self._known:
             self._unknown_since = dict(self._passed)
 
     async def run(self) -> None:
         """Beats and looks at the others until cancelled."""
         try:
+            if self._first is not None:
+                await self._first
             while True:
                 end_if_cancelled()
                 await asyncio.sleep(self._pause())
                 await self._try(self._turn)
         finally:
-            if self._coming_back is not None:
-                self._coming_back.cancel()
-                await asyncio.gather(self._coming_back, return_exceptions=True)
+            left = [task for task in (self._first, self._coming_back) if task is not None]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def stop(self) -> None:
         """The last beat. The end is clean if nothing is held any more. A store that is away is no error."""
@@ -169,7 +178,10 @@ class Heartbeat:
         clean = all(holder.watermark(name) is None for holder in self._holders for name in databases)
         if clean:
             self._lifetime.end()
-        await self._try(lambda: self._beat(clean=clean))
+        last = asyncio.create_task(self._try(lambda: self._beat(clean=clean)), name="last heartbeat")
+        await asyncio.wait({last}, timeout=LAST_BEAT)
+        last.cancel()
+        await asyncio.gather(last, return_exceptions=True)
 
     async def position(self, database: str) -> int:
         """The source's, now. Raises SourceError."""

@@ -62,6 +62,8 @@ class Refill:
         self._doubted: dict[tuple[Spool, int], Entry] = {}
         """Entries of adopted spools of which it is not known whether they committed."""
         self._stopping = False
+        self._adopting = False
+        """Whether files of other processes are being taken over."""
         self._unreadable = False
         """There is a spool file that cannot be opened."""
         self._told: set[str] = set()
@@ -92,6 +94,8 @@ class Refill:
 
     def floor(self, database: str) -> int | None:
         """A version that nothing of the database is older than that is on disk only; None where nothing is."""
+        if self._adopting:
+            return 0  # what a file holds that is being taken over is not known yet
         floors = [spool.floors[database] for spool in self._spools if database in spool.floors]
         floors += [entry.version for entry in self._doubted.values() if entry.database == database]
         return min(floors, default=None)
@@ -184,6 +188,13 @@ class Refill:
             self._gaps.record(entry.database, unseen, entry.version)
 
     async def _adopt(self) -> None:
+        self._adopting = True
+        try:
+            await self._take_over()
+        finally:
+            self._adopting = False
+
+    async def _take_over(self) -> None:
         assert self._directory is not None
         files, failures = await asyncio.to_thread(self._directory.adopt)
         for failure in failures:
