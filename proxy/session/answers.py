@@ -41,6 +41,7 @@ class Answers(Fate):
         "_looks",
         "_report_when",
         "_skipping",
+        "_withheld",
         "block",
         "copying",
         "portals",
@@ -69,6 +70,8 @@ class Answers(Fate):
         """Whether the server reported an error since its last ReadyForQuery."""
         self._skipping = False
         """Whether the server skips everything up to a Sync that was not sent yet."""
+        self._withheld = b""
+        """A RowDescription that PostgreSQL would send later than it was asked for: once the statement has run."""
         self._learning: list[tuple[bytes, bytes, bytes]] | None = None
         self.switch_when_idle = False
         """Whether the owner is told when a plain relay could take this one's place."""
@@ -137,17 +140,31 @@ class Answers(Fate):
             self._expected.popleft()
             if head.hidden:
                 return _SWALLOW
+            if step is not None and head.simple:
+                return self._described_in_query(step, data[position:end])
             if step is None or not step.captured:
                 return None
-            if step.hidden:
-                return _SWALLOW if head.simple else rewriting.NO_DATA
-            stripped = rewriting.without_last_field(data[position:end])
-            return _SWALLOW if head.simple and stripped is rewriting.NO_DATA else stripped
+            return rewriting.NO_DATA if step.hidden else rewriting.without_last_field(data[position:end])
         if head.hidden:
             return _SWALLOW
         if step is None or not step.captured:
             return None
         return rewriting.without_last_field(data[position:end]) if step.returning else _SWALLOW
+
+    def _described_in_query(self, step: Step, message: bytes) -> bytes | None:
+        """Of a statement of a simple query that was sent in the extended protocol."""
+        if step.hidden:
+            return _SWALLOW
+        if step.captured:
+            message = rewriting.without_last_field(message)
+            if message is rewriting.NO_DATA:
+                return _SWALLOW
+        elif step.streams:
+            return None
+        self._withheld = message
+        if self._expected:
+            self._expected[0].rows = True
+        return _SWALLOW
 
     def _row(self, data: bytes, position: int, end: int) -> bytes | None:
         """A DataRow that holds our column, or answers a question of ours."""
@@ -158,6 +175,12 @@ class Answers(Fate):
             shown = _SWALLOW
         elif step is not None and step.captured:
             shown, value = rewriting.cut_last_column(data[position:end])
+            if self._withheld:
+                shown, self._withheld = self._withheld + shown, b""
+        elif not head.hidden:
+            withheld, self._withheld = self._withheld, b""
+            head.rows = False
+            return withheld + data[position:end]
         else:
             row = data[position:end]
             if self._learning is not None and head.owed is Owed.QUERY:
@@ -203,6 +226,9 @@ class Answers(Fate):
             head.advance()
         if step is not None and (step.configures or step.kind not in _UNEVENTFUL):
             self._done(step, tag[:-1])
+        if self._withheld:
+            withheld, self._withheld = self._withheld, b""
+            return withheld + data[position:end]
         return _SWALLOW if head.hidden else None
 
     def _done(self, step: Step, tag: bytes) -> None:
@@ -260,6 +286,7 @@ class Answers(Fate):
         head = self._expected[0] if self._expected else None
         self._counters.errors[messages.sqlstate_of(message[5:])[:2]] += 1
         self._failed = True
+        self._withheld = b""
         self.copying = False
         expected = self._expected
         if head is None:
@@ -277,6 +304,8 @@ class Answers(Fate):
             self._discard()
         if head.offset:
             return rewriting.moved_position(message, head.offset)
+        if head.shifts:
+            return rewriting.unshifted_position(message, head.shifts)
         return None
 
     def _undo(self, entry: Expected) -> None:

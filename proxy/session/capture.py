@@ -292,6 +292,7 @@ class Replies(Answers):
         if self._ended:
             return
         self._ended = True
+        self._let_go()
         tx, self.transaction = self.transaction, None
         if self._sealed:
             unanswered = [
@@ -317,6 +318,14 @@ class Replies(Answers):
                 self.mirror.doubtful(intent)
             else:
                 self.mirror.aborted(intent)
+
+    def _let_go(self) -> None:
+        """What the server said before its end is the client's: nothing is waited for any more."""
+        self._report_when, self.switch_when_idle = ReportWhen.NEVER, False
+        while self._acking:
+            held, self._held, self._acking = self._held, [], 0
+            self.to_client(held[0])
+            self._read(b"".join(held[1:]))
 
     def _lose_sight(self, reason: str) -> None:
         """The stream is not what it should be: hand on from here without a look, and say what may be missing."""

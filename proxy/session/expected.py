@@ -42,6 +42,7 @@ class Expected:
         "owed",
         "previous",
         "rows",
+        "shifts",
         "simple",
         "statement",
         "step",
@@ -60,6 +61,7 @@ class Expected:
         previous: Prepared | None = None,
         truncates: tuple[TableId, ...] = (),
         offset: int = 0,
+        shifts: tuple[tuple[int, int], ...] = (),
     ) -> None:
         self.owed = owed
         self.hidden = hidden
@@ -82,6 +84,8 @@ class Expected:
         """The tables of the TRUNCATE whose WAL position is being asked."""
         self.offset = offset
         """Characters by which positions in errors lie further on in what the client sent."""
+        self.shifts = shifts
+        """See `Plan.shifts`."""
 
     def advance(self) -> None:
         """A statement of a Query is complete."""

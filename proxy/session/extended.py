@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.session.expected import (
+    HIDDEN_BIND,
     HIDDEN_CLOSE,
     HIDDEN_PARSE,
     PLAIN_BIND,
@@ -32,6 +33,8 @@ class ExtendedQueries(SimpleQueries):
     """Spliced copies made so far."""
 
     def _parse(self, message: bytes) -> bool:
+        if self._undecided():
+            return False
         name, text, rest = rewriting.split_parse(message)
         plan = self.plans.plan(text)
         previous = self.statements.get(name)
@@ -47,6 +50,8 @@ class ExtendedQueries(SimpleQueries):
         return True
 
     def _bind(self, message: bytes) -> bool:
+        if self._undecided():
+            return False
         portal, name = rewriting.bind_names(message)
         self._unsynced = True
         if portal in self.portals:
@@ -61,7 +66,7 @@ class ExtendedQueries(SimpleQueries):
             return True
         step = prepared.step
         if step is not None:
-            step = self._resolved(step)
+            step = self._resolved(step, self.statements)
         ahead = sum(entry.owed in READY for entry in self._expected) if self._expected else 0
         bound = Portal(step, prepared.origin, ahead)
         wanted = step is not None and step.captured
@@ -113,7 +118,7 @@ class ExtendedQueries(SimpleQueries):
             prepared = self.statements.get(name)
             shown = None if prepared is None else prepared.origin
             if prepared is not None and prepared.step is not None and prepared.step.kind is Kind.EXECUTE:
-                shown = self._resolved(prepared.step)
+                shown = self._resolved(prepared.step, self.statements)
             if shown is None or not shown.captured:
                 self._expected.append(PLAIN_DESCRIBE_STATEMENT)
             else:
@@ -152,6 +157,10 @@ class ExtendedQueries(SimpleQueries):
                 self._sealed = True
             if step.kind in ENDS:
                 self.block = False
+        if shown is not None and shown.hidden:
+            if bound.ran:
+                self._replace_portal(portal)
+            bound.ran = True
         if shown is not None and limit > 0:
             if shown.returning:
                 bound.unfetched = True
@@ -161,9 +170,29 @@ class ExtendedQueries(SimpleQueries):
         self._unsynced = True
         run = shown or step
         self._expected.append(Expected(Owed.EXECUTE, steps=(run,) if run is not None else ()))
-        if step is not None and step.truncates:
-            self._ask_position(step)
+        if step is not None:
+            self._sent(step)
+            if step.truncates:
+                self._ask_position(step)
         return True
+
+    def _replace_portal(self, portal: bytes) -> None:
+        """Before a second Execute of what returns no rows, and so cannot run again: spliced, it could.
+
+        In the portal's place goes another that returns nothing and has run, so that the server refuses this one. Its
+        error undoes what the other did.
+        """
+        name = OWN + b"_again"
+        if portal:
+            self._out.append(rewriting.close(b"P", portal))
+            self._expected.append(HIDDEN_CLOSE)
+        self._out += (
+            rewriting.parse(name, b"UNLISTEN " + OWN),
+            rewriting.bind(portal, name, binary=False),
+            rewriting.execute(portal),
+            rewriting.close(b"S", name),
+        )
+        self._expected.extend((HIDDEN_PARSE, HIDDEN_BIND, Expected(Owed.EXECUTE, hidden=True), HIDDEN_CLOSE))
 
     def _close(self, message: bytes) -> bool:
         kind, name = rewriting.target(message)

@@ -38,6 +38,9 @@ _SPLITTABLE_READS = frozenset({"SELECT", "EXPLAIN", "SHOW"})
 _OPTIONS_MATTER = frozenset({"EXPLAIN", "COPY"})
 """Tags of statements that constants among their options make write, or not."""
 
+STATEFUL = frozenset({Kind.SET, Kind.PREPARE, Kind.DEALLOCATE, Kind.DISCARD})
+"""Statements on whose success the plans of what follows rest."""
+
 _RUNS_PREPARED = frozenset({"EXPLAIN", "CREATE TABLE AS"})
 """Tags of statements that run a prepared one out of sight."""
 
@@ -140,6 +143,8 @@ class Step:
     kind: Kind = field(init=False)
     writes: bool = field(init=False)
     """Whether it has effects on a mirrored table."""
+    stateful: bool = field(init=False)
+    """Whether what follows can only be planned once it has succeeded."""
     hidden: bool = field(init=False)
     """Whether its results hold our column and no other."""
     splittable: bool = field(init=False)
@@ -151,15 +156,22 @@ class Step:
         put(self, "writes", bool(self.captured or self.unseen or self.truncates or self.copy or self.pins))
         put(self, "hidden", self.captured and not self.returning)
         statement = self.statement
+        put(self, "stateful", bool(self.configures) or statement.kind in STATEFUL)
         put(
             self,
             "splittable",
             statement.kind in SPLITTABLE
             and not statement.parameters
             and not statement.local
+            and not (statement.kind is Kind.SET and statement.name == "transaction")
             and self.copy is None
             and (statement.kind is not Kind.READ or statement.tag in _SPLITTABLE_READS),
         )
+
+    @property
+    def streams(self) -> bool:
+        """Whether the rows come while it runs: of all else the description comes once it has run."""
+        return self.statement.tag == "SELECT" and not self.statement.hidden
 
     @property
     def runs(self) -> str:
@@ -272,6 +284,12 @@ class Plan:
                 position = end
         out.append(self.text[position:])
         return "".join(out)
+
+    def shifts(self) -> tuple[tuple[int, int], ...]:
+        """Where something is spliced into `whole`, and how much: characters of the client's text, in order."""
+        return tuple(
+            (_splice_point(step.statement), len(step.suffix)) for step in self.steps[:-1] if step.suffix
+        )
 
     def single(self, step: Step) -> str:
         """One statement alone, spliced."""

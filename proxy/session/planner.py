@@ -6,6 +6,8 @@ A statement is spliced only where RETURNING cannot fail for it; whatever else it
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proxy.catalog.model import Reach, Relation, SideEffect
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.session.plan import CopyPlan, Ground, Identity, KeyPins, MirroredAs, Plan, Step
@@ -34,7 +36,26 @@ OLD_SINCE = 180000
 def plan(text: str, analysis: Analysis, ground: Ground, identity: Identity) -> Plan:
     """The plan of a text whose statements are known."""
     planner = _Planner(text, ground, identity)
-    return Plan(text, tuple(planner.step(statement) for statement in analysis.statements))
+    steps: list[Step] = []
+    for statement in analysis.statements:
+        step = planner.step(statement)
+        steps.append(step)
+        if step.stateful:
+            planner.identity = _after(step, planner.identity)
+    return Plan(text, tuple(steps))
+
+
+def _after(step: Step, identity: Identity) -> Identity:
+    """Who runs the statements of a text that follow, as far as it is known before anything has run."""
+    statement = step.statement
+    if step.kind is Kind.SET and statement.name in ("role", "session_authorization"):
+        new = {value for value in statement.value or () if value.lower() != "none"}
+        identity = replace(identity, roles=identity.roles | new)
+    if (step.kind is Kind.SET and statement.name in ("search_path", "")) or "search_path" in step.configures:
+        identity = replace(identity, path=None)
+    if "role" in step.configures:
+        identity = replace(identity, roles_known=False)
+    return identity
 
 
 def unparsed(text: str, ground: Ground) -> tuple[Unseen, ...]:

@@ -171,6 +171,11 @@ class SessionPlans:
         ground = self.shared.ground(self.database)
         return -1 if ground is None else ground.generation
 
+    @property
+    def changed(self) -> bool:
+        """Whether the end of the transaction may bring back another search_path."""
+        return self._changed
+
     def encode(self, text: str) -> bytes:
         return text.encode(self.codec or "utf-8", "surrogateescape")
 

@@ -38,7 +38,7 @@ class Prepared:
 class Portal:
     """What a portal was bound to."""
 
-    __slots__ = ("ahead", "pinned", "shown", "step", "unfetched")
+    __slots__ = ("ahead", "pinned", "ran", "shown", "step", "unfetched")
 
     def __init__(self, step: Step | None, shown: Step | None, ahead: int = 0) -> None:
         self.step = step
@@ -49,5 +49,7 @@ class Portal:
         """The old keys of an UPDATE that changes its key, one for each of `step.pins`."""
         self.ahead = ahead
         """ReadyForQuery messages still to come for what was sent before it was bound: they do not end it."""
+        self.ran = False
+        """Whether an Execute of it was sent."""
         self.unfetched = False
         """Whether rows may be left in it that the client has not asked for."""

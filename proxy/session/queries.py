@@ -7,6 +7,8 @@ must be on disk, they stay what they are, spliced.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from proxy.mirror.effects import Cause, Unseen
 from proxy.session.capture import POSITION_QUERY
 from proxy.session.expected import (
@@ -28,12 +30,17 @@ OWN = b"_causeway"
 """Leads the names of the statements and portals the proxy makes for itself."""
 
 
+_NEEDS_BLOCK = frozenset({Kind.SAVEPOINT, Kind.RELEASE, Kind.ROLLBACK_TO})
+
+
 class SimpleQueries(Waiting):
     """Query messages."""
 
     __slots__ = ()
 
     def _query(self, message: bytes) -> bool:
+        if self._undecided():
+            return False
         plan = self.plans.plan(message[5:-1])
         if plan is None:
             if self.transaction is not None and not self.block:
@@ -45,7 +52,7 @@ class SimpleQueries(Waiting):
             self._expected.append(PLAIN_QUERY)
             self._unsynced = False
             return True
-        steps = tuple(self._resolved(step) for step in plan.steps)
+        steps = self._all_resolved(plan.steps)
         writes = any(step.writes for step in steps)
         if not writes and not plan.ends:
             if self.transaction is not None and not self.block:
@@ -62,7 +69,7 @@ class SimpleQueries(Waiting):
         outside = not self.block
         strict = self._strict or any(step.strict and step.writes for step in steps)
         position = any(step.truncates for step in steps)
-        splittable = all(step.splittable for step in steps)
+        splittable = all(step.splittable for step in steps) and not (outside and _lacks_block(steps))
         if splittable and (position or (strict and writes and (outside or plan.ends))):
             self._cleared = False
             self._forget_unnamed()
@@ -100,9 +107,10 @@ class SimpleQueries(Waiting):
         self._forget_unnamed()
         text = plan.whole() if plan.spliced else plan.text
         self._out.append(rewriting.query(self.plans.encode(text)))
-        self._expected.append(Expected(Owed.QUERY, steps=steps))
+        self._expected.append(Expected(Owed.QUERY, steps=steps, shifts=plan.shifts() if plan.spliced else ()))
         self._unsynced = False
         for step in steps:
+            self._sent(step)
             if step.copy is not None:
                 self._begin_copy(step)
         return True
@@ -159,6 +167,7 @@ class SimpleQueries(Waiting):
         out.append(rewriting.execute(b""))
         expected.append(Expected(Owed.EXECUTE, steps=(step,), simple=True, offset=offset))
         self._unsynced = True
+        self._sent(step)
         if step.truncates:
             self._ask_position(step)
         return True
@@ -200,14 +209,34 @@ class SimpleQueries(Waiting):
             )
         )
 
-    def _resolved(self, step: Step) -> Step:
+    def _all_resolved(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Those of one text, which may run what it has prepared itself."""
+        if not any(step.kind is Kind.PREPARE for step in steps):
+            return tuple(self._resolved(step, self.statements) for step in steps)
+        statements, found = dict(self.statements), list[Step]()
+        for step in steps:
+            found.append(self._resolved(step, statements))
+            if step.kind is Kind.PREPARE and (made := self._made(step)) is not None:
+                statements[self.plans.encode(step.statement.name)] = made
+        return tuple(found)
+
+    def _made(self, step: Step) -> Prepared | None:
+        """What a PREPARE makes."""
+        made = step.prepares
+        if made is None:
+            return None
+        prepared = Prepared(b"", b"\x00\x00", Plan("", (made,)), self.plans.generation, spliced=made.captured)
+        prepared.origin = made if made.captured else None
+        return prepared
+
+    def _resolved(self, step: Step, statements: Mapping[bytes, Prepared]) -> Step:
         """The step with what an EXECUTE runs put in its place."""
         if step.kind is not Kind.EXECUTE:
             if step.runs:
-                hidden = self.statements.get(self.plans.encode(step.runs))
+                hidden = statements.get(self.plans.encode(step.runs))
                 return step if hidden is None else step.hiding(hidden.step)
             return step
-        prepared = self.statements.get(self.plans.encode(step.statement.name))
+        prepared = statements.get(self.plans.encode(step.statement.name))
         if prepared is None:
             return step
         self._refresh(prepared)
@@ -221,6 +250,16 @@ class SimpleQueries(Waiting):
 
     def _begin_copy(self, step: Step) -> None:
         raise NotImplementedError
+
+
+def _lacks_block(steps: Sequence[Step]) -> bool:
+    """Whether a savepoint is asked for outside a block, which each protocol refuses in words of its own."""
+    for step in steps:
+        if step.kind is Kind.BEGIN:
+            return False
+        if step.kind in _NEEDS_BLOCK:
+            return True
+    return False
 
 
 def nothing() -> None:

@@ -14,7 +14,7 @@ from proxy.mirror.port import MirrorPort
 from proxy.session.capture import PREPARED_QUERY, CaptureOwner, Stalled
 from proxy.session.copying import CopyData
 from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_QUERY, Expected, Owed
-from proxy.session.plan import Plan, Step
+from proxy.session.plan import Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.session.prepared import Prepared
 from proxy.session.queries import nothing
@@ -240,12 +240,9 @@ class CapturingRelay(CopyData):
         self._drop_intent()
 
     def _register(self, step: Step) -> None:
-        made = step.prepares
-        if made is None:
-            return
-        prepared = Prepared(b"", b"\x00\x00", Plan("", (made,)), self.plans.generation, spliced=made.captured)
-        prepared.origin = made if made.captured else None
-        self.statements[self.plans.encode(step.statement.name)] = prepared
+        prepared = self._made(step)
+        if prepared is not None:
+            self.statements[self.plans.encode(step.statement.name)] = prepared
 
     def _deallocate(self, name: bytes) -> None:
         if name:

@@ -10,7 +10,7 @@ from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
 from proxy.session.expected import Expected, Owed
-from proxy.session.plan import KeyPins, Plan, Step
+from proxy.session.plan import ENDS, KeyPins, Plan, Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.sql.model import Literal
 from proxy.wire import rewriting
@@ -30,7 +30,7 @@ class SplitStep:
 class Waiting(Replies):
     """The client's direction, as far as it is the same for every message."""
 
-    __slots__ = ("_cleared", "_out", "_unsynced", "_waiting", "_waiting_bytes")
+    __slots__ = ("_cleared", "_out", "_unsettled", "_unsynced", "_waiting", "_waiting_bytes")
 
     def __init__(
         self,
@@ -50,6 +50,8 @@ class Waiting(Replies):
         self._waiting_bytes = 0
         self._cleared = False
         """Whether the message at the head has waited for everything it had to."""
+        self._unsettled = False
+        """Whether something was sent that decides how what follows is planned."""
         self._unsynced = False
         """Whether messages of the extended protocol were sent since the last Sync."""
 
@@ -76,6 +78,18 @@ class Waiting(Replies):
             self._out.append(rewriting.FLUSH)
         self._stalled = Stalled.REPLIES
         return True
+
+    def _undecided(self) -> bool:
+        """True if the message at hand must wait until it can be planned."""
+        if self._unsettled:
+            if self._settle():
+                return True
+            self._unsettled = False
+        return False
+
+    def _sent(self, step: Step) -> None:
+        if step.stateful or (step.kind in ENDS and self.plans.changed):
+            self._unsettled = True
 
     def _hold(self) -> bool:
         """As `_settle`, and until the effects are secured: what goes out next may commit them.

@@ -8,7 +8,7 @@ one does not hold what its length says.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from proxy.wire import messages
 
@@ -207,13 +207,33 @@ def bytea(value: bytes) -> bytes:
 
 def moved_position(error: bytes, characters: int) -> bytes:
     """An ErrorResponse or NoticeResponse whose position (field `P`) lies so many characters further on."""
+    return _repositioned(error, lambda position: position + characters)
+
+
+def unshifted_position(error: bytes, shifts: Sequence[tuple[int, int]]) -> bytes:
+    """One whose position counts in a text into which something was spliced, for the text without.
+
+    `shifts` are (place in the text without, length), both in characters, in order.
+    """
+
+    def unshifted(position: int) -> int:
+        for place, length in shifts:
+            if position <= place:
+                break
+            position = max(position - length, place)
+        return position
+
+    return _repositioned(error, unshifted)
+
+
+def _repositioned(error: bytes, moved: Callable[[int], int]) -> bytes:
     fields: list[bytes] = []
     position = 5
     while position < len(error) and error[position]:
         end = _text_end(error, position)
         part = error[position:end]
         if part[:1] == b"P" and part[1:].isdigit():
-            part = b"P%d" % (int(part[1:]) + characters)
+            part = b"P%d" % moved(int(part[1:]))
         fields.append(part + b"\x00")
         position = end + 1
     body = b"".join(fields) + b"\x00"

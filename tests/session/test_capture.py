@@ -148,3 +148,14 @@ def test_drains_are_told_when_it_is_idle() -> None:
     assert script.ends == 0
     script.server(frame(ord("3"), b""), ready())
     assert script.ends == 1
+
+
+def test_a_server_that_ends_takes_nothing_back() -> None:
+    """The reply to a commit was held for the store; the server's end comes before the store's word."""
+    script = CaptureScript(ground(ack=0.5, strict=False))
+    script.client(query("DELETE FROM orders")).server(row(as_text(image())), complete("DELETE 1"), ready())
+    script.server(frame(ord("N"), b"goodbye\x00")).client_sees(complete("DELETE 1"))
+    script.relay.ended()
+    script.client_sees(ready(), frame(ord("N"), b"goodbye\x00"))
+    script.mirror.acknowledgements.pop()()
+    script.client_sees()

@@ -241,3 +241,20 @@ def test_an_execute_prepared_in_the_protocol_shows_no_more_than_it_would() -> No
     script.server(BOUND, row(b"1", as_text(image())), complete("DELETE 1")).server(ready())
     script.client_sees(BOUND, row(b"1"), complete("DELETE 1"), ready())
     assert script.mirror.heard() == ["secure i", "committed i"]
+
+
+def test_what_returns_nothing_cannot_be_run_twice() -> None:
+    script = CaptureScript()
+    script.client(parse(b"s", UPDATE), bind(b"p", b"s", [], [b"1"], []), rewriting.execute(b"p"))
+    script.server_got  # noqa: B018 - forget it
+    script.client(rewriting.execute(b"p"))
+    got = script.server_got
+    assert b"UNLISTEN" in got
+    assert got.startswith(rewriting.close(b"P", b"p"))
+    assert got.endswith(rewriting.close(b"S", b"_causeway_again") + rewriting.execute(b"p"))
+    script.server(PARSED, BOUND, row(as_text(image())), complete("UPDATE 1"))
+    script.client_sees(PARSED, BOUND, complete("UPDATE 1"))
+    script.server(CLOSED, PARSED, BOUND, complete("UNLISTEN"), CLOSED, error("55000"))
+    script.client_sees(error("55000"))
+    script.client(SYNC).server(ready()).client_sees(ready())
+    script.mirror_heard("aborted i")

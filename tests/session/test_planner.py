@@ -276,3 +276,17 @@ def test_truncate_only_leaves_children_alone() -> None:
 def test_any_way_to_write_a_name(text: str) -> None:
     quoted = ground(snapshot([relation(SHOP, 'ORD"ers' if '""' in text else "orders")]))
     assert len(unparsed(text, quoted)) == 1
+
+
+def test_later_statements_of_a_text_are_planned_for_what_earlier_ones_set() -> None:
+    made = planned("SET ROLE bob; DELETE FROM orders; SELECT set_config('search_path', '', false)")
+    assert causes(made) == ["privilege"]
+    other = relation(ITEMS, "orders", schema="other")
+    two = ground(snapshot([relation(SHOP, "orders"), other]))
+    assert not planned("DELETE FROM other.orders", two).writes
+    elsewhere = Identity(frozenset({"ann"}), True, ("other",))
+    assert not planned("DELETE FROM orders", two, elsewhere).writes
+    assert planned("SET search_path = public; DELETE FROM orders", two, elsewhere).writes
+    assert planned(
+        "SELECT set_config('search_path', 'public', true); DELETE FROM orders", two, elsewhere
+    ).writes

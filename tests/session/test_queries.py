@@ -266,3 +266,72 @@ def test_ddl_that_was_rolled_back_changes_nothing() -> None:
     script.client(query("DROP TABLE orders")).server(complete("DROP TABLE"), ready("T"))
     script.client(query("ROLLBACK")).server(complete("ROLLBACK"), ready())
     script.client_sees(complete("DROP TABLE"), ready("T"), complete("ROLLBACK"), ready())
+
+
+def test_a_text_may_run_what_it_has_prepared_itself() -> None:
+    script = CaptureScript(ground(strict=False)).begin()
+    script.client(query(f"PREPARE up AS {UPDATE}; EXECUTE up"))
+    script.server(
+        complete("PREPARE"), description("record_send"), row(as_text(image())), complete("UPDATE 1")
+    )
+    script.client_sees(complete("PREPARE"), complete("UPDATE 1"))
+
+
+@pytest.mark.parametrize(
+    "first", [f"PREPARE up AS {UPDATE}", "SET ROLE ann", "SELECT set_config('role', 'ann', false)"]
+)
+def test_what_changes_how_statements_are_planned_is_waited_for(first: str) -> None:
+    script = CaptureScript(ground(strict=False))
+    script.client(query(first))
+    script.server_got  # noqa: B018 - forget it
+    script.client(query("EXECUTE up")).server_sees()
+    script.server(complete(first.partition(" ")[0]), ready())
+    script.server_sees(query("EXECUTE up"))
+
+
+def test_positions_behind_a_splice_are_those_of_the_clients_text() -> None:
+    script = CaptureScript().begin()
+    text = f"{UPDATE}; UPDATE orders SET totel = 1"
+    script.client(query(text))
+    sent = script.server_got.decode()
+    wrong = frame(ord("E"), b"SERROR\x00C42703\x00P%d\x00\x00" % (sent.index("totel") - 4))
+    script.server(description("record_send"), row(as_text(image())), complete("UPDATE 1"), wrong)
+    shown = script.client_got
+    assert shown.startswith(complete("UPDATE 1"))
+    assert error_fields(shown[len(complete("UPDATE 1")) + 5 :])["P"] == str(text.index("totel") + 1)
+
+
+def test_rows_are_described_when_a_simple_query_would_describe_them() -> None:
+    """Behind the notices of the statement; not at all if it fails."""
+    notice = frame(ord("N"), b"SNOTICE\x00C00000\x00Mfired\x00\x00")
+    script = CaptureScript(waits=False)
+    script.client(query("DELETE FROM orders RETURNING id"))
+    script.server(PARSED, BOUND, description("id", "record_send"), notice).client_sees(notice)
+    script.server(row(b"1", as_text(image())), complete("DELETE 1"))
+    script.client_sees(description("id"), row(b"1"), complete("DELETE 1"))
+    script.server(CLOSED, ready()).client_sees(ready())
+    script.client(query("DELETE FROM orders RETURNING id"))
+    script.server(PARSED, BOUND, description("id", "record_send"), complete("DELETE 0"))
+    script.client_sees(description("id"), complete("DELETE 0"))
+    script.server(CLOSED, ready()).client_sees(ready())
+    script.client(query("DELETE FROM orders RETURNING id"))
+    script.server(PARSED, BOUND, description("id", "record_send"), error("22012"))
+    script.client_sees(error("22012"))
+
+
+def test_rows_of_other_statements_among_writes_are_described_in_time() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query(f"{UPDATE}; EXPLAIN SELECT 1; SELECT 2"))
+    script.server(PARSED, BOUND, row(image()), complete("UPDATE 1"))
+    script.client_sees(complete("UPDATE 1"))
+    script.server(PARSED, BOUND, description("QUERY PLAN")).client_sees()
+    script.server(row(b"Result"), row(b"..."), complete("EXPLAIN"))
+    script.client_sees(description("QUERY PLAN"), row(b"Result"), row(b"..."), complete("EXPLAIN"))
+    script.server(PARSED, BOUND, description("?column?")).client_sees(description("?column?"))
+
+
+@pytest.mark.parametrize("other", ["SAVEPOINT a", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"])
+def test_what_the_protocols_refuse_differently_is_sent_as_it_came(other: str) -> None:
+    script = CaptureScript(waits=False)
+    script.client(query(f"{UPDATE}; {other}"))
+    assert script.server_got.startswith(b"Q")

@@ -103,6 +103,15 @@ def test_a_position_moves_and_nothing_else() -> None:
     assert rewriting.moved_position(error("42703"), 20) == error("42703")
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"), [(5, 5), (10, 10), (11, 10), (60, 10), (61, 11), (70, 20), (79, 20), (99, 40)]
+)
+def test_a_position_is_put_back(sent: int, shown: int) -> None:
+    message = frame(ord("E"), b"P%d\x00\x00" % sent)
+    put_back = rewriting.unshifted_position(message, [(10, 50), (20, 9)])
+    assert error_fields(put_back[5:]) == {"P": str(shown)}
+
+
 def test_describe_and_close_say_what_they_mean() -> None:
     assert rewriting.target(rewriting.describe(b"P", b"c1")) == (b"P", b"c1")
     assert rewriting.target(rewriting.close(b"S", b"")) == (b"S", b"")
