@@ -8,6 +8,7 @@ does I/O; `proxy.session.requests` reads what the client says, this module what 
 from __future__ import annotations
 
 from enum import IntEnum
+from struct import Struct
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -18,7 +19,10 @@ from proxy.session.answers import IDLE_STATUS, Answers
 from proxy.session.plans import Plans, SessionPlans
 from proxy.session.relay import ReportWhen, Write, nowhere
 from proxy.wire import messages
-from proxy.wire.framing import MAX_MESSAGE_LENGTH
+from proxy.wire.framing import MAX_MESSAGE_LENGTH, run_end
+
+_HEADER = Struct("!BI").unpack_from
+"""Type and length of a message."""
 
 POSITION_QUERY = (
     "SELECT pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text, "
@@ -169,8 +173,7 @@ class Replies(Answers):
         start = position = 0
         size = len(data)
         while size - position >= 5:
-            kind = data[position]
-            length = int.from_bytes(data[position + 1 : position + 5], "big")
+            kind, length = _HEADER(data, position)
             end = position + 1 + length
             if not 4 <= length <= MAX_MESSAGE_LENGTH or kind not in looks:
                 self._lose_sight("invalid_backend_message")
@@ -182,7 +185,7 @@ class Replies(Answers):
                     self._passing = end - size
                     position = size
                     break
-                position = end
+                position = run_end(data, position)
                 continue
             if end > size:
                 self._need = end - position

@@ -20,6 +20,9 @@ class Verb(Enum):
 class Kind(Enum):
     """What a statement is, as far as mirroring must tell statements apart."""
 
+    __hash__ = object.__hash__
+    """By identity, as enumerations are compared: Enum's own is run in Python, several times for each statement."""
+
     WRITE = "write"
     """INSERT, UPDATE, DELETE or MERGE: `Statement.write` is its main write."""
     READ = "read"

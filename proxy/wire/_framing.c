@@ -88,6 +88,35 @@ walk_at_boundary(Walk *self, void *closure)
     return PyBool_FromLong(walk_whole(&self->walk));
 }
 
+static PyObject *
+run_end(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyBytes_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "run_end takes bytes and a position");
+        return NULL;
+    }
+    Py_ssize_t size = PyBytes_GET_SIZE(args[0]), at = PyLong_AsSsize_t(args[1]);
+    if (at == -1 && PyErr_Occurred())
+        return NULL;
+    const unsigned char *data = (const unsigned char *)PyBytes_AS_STRING(args[0]);
+    if (at < 0 || at >= size)
+        return Py_NewRef(args[1]);
+    unsigned char kind = data[at];
+    while (size - at >= 5 && data[at] == kind) {
+        uint32_t length = (uint32_t)data[at + 1] << 24 | (uint32_t)data[at + 2] << 16
+                          | (uint32_t)data[at + 3] << 8 | data[at + 4];
+        if (length < 4 || length > MAX_MESSAGE_LENGTH || (Py_ssize_t)length > size - at - 1)
+            break;
+        at += 1 + (Py_ssize_t)length;
+    }
+    return PyLong_FromSsize_t(at);
+}
+
+static PyMethodDef functions[] = {
+    {"run_end", (PyCFunction)(void (*)(void))run_end, METH_FASTCALL, "Where the whole messages of one type end."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef walk_methods[] = {
     {"feed", (PyCFunction)walk_feed, METH_O, "Walks data, which continues what was fed before."},
     {NULL, NULL, 0, NULL},
@@ -122,6 +151,7 @@ static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "proxy.wire._framing",
     .m_size = -1,
+    .m_methods = functions,
 };
 
 PyMODINIT_FUNC

@@ -9,6 +9,7 @@ suite holds for both.
 from __future__ import annotations
 
 import os
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 MAX_MESSAGE_LENGTH: Final = 0x3FFFFFFF
@@ -103,16 +104,38 @@ class PyHeaderWalk:
         return found or None
 
 
+_HEADER: Final = Struct("!BI").unpack_from
+
+
+def py_run_end(data: bytes, position: int) -> int:
+    """Where the whole messages end that follow one another from `position` on and have the same type.
+
+    `position` itself where the first is not whole, or has an impossible length.
+    """
+    size = len(data)
+    if not 0 <= position < size:
+        return position
+    first = data[position]
+    while size - position >= 5:
+        kind, length = _HEADER(data, position)
+        if kind != first or not 4 <= length <= min(MAX_MESSAGE_LENGTH, size - position - 1):
+            break
+        position += 1 + length
+    return position
+
+
 if TYPE_CHECKING:
     HeaderWalk = PyHeaderWalk
+    run_end = py_run_end
     COMPILED: bool
 else:
     try:
         if os.environ.get("CAUSEWAY_PURE_PYTHON") == "1":
             raise ImportError("CAUSEWAY_PURE_PYTHON=1")
-        from proxy.wire._framing import HeaderWalk
+        from proxy.wire._framing import HeaderWalk, run_end
 
         COMPILED = True
     except ImportError:
         HeaderWalk = PyHeaderWalk
+        run_end = py_run_end
         COMPILED = False

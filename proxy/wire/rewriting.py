@@ -8,6 +8,7 @@ one does not hold what its length says.
 from __future__ import annotations
 
 import struct
+from binascii import unhexlify
 from collections.abc import Callable, Sequence
 
 from proxy.wire import messages
@@ -19,6 +20,8 @@ _HEADER = struct.Struct("!Bi")
 FLUSH = b"H\x00\x00\x00\x04"
 SYNC = b"S\x00\x00\x00\x04"
 NO_DATA = b"n\x00\x00\x00\x04"
+_EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+"""Of the unnamed portal: what most drivers send."""
 
 
 class MalformedMessage(Exception):
@@ -137,6 +140,8 @@ def close(kind: bytes, name: bytes) -> bytes:
 
 def target(message: bytes) -> tuple[bytes, bytes]:
     """(`S` or `P`, name) of a Describe or Close."""
+    if message[5:] == b"P\x00":
+        return b"P", b""
     return message[5:6], message[6 : _text_end(message, 6)]
 
 
@@ -146,6 +151,8 @@ def execute(portal: bytes, max_rows: int = 0) -> bytes:
 
 def split_execute(message: bytes) -> tuple[bytes, int]:
     """(portal, largest number of rows; 0: all)."""
+    if message == _EXECUTE_ALL:
+        return b"", 0
     end = _text_end(message, 5)
     try:
         return message[5:end], _INT32.unpack_from(message, end + 1)[0]
@@ -188,7 +195,7 @@ def bytea(value: bytes) -> bytes:
     if value[:1] != b"\\":
         return value
     if value[:2] == b"\\x":
-        return bytes.fromhex(value[2:].decode("ascii"))
+        return unhexlify(value[2:])
     out = bytearray()
     position, size = 0, len(value)
     while position < size:

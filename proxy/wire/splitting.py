@@ -5,9 +5,13 @@ A message longer than `cap` is not collected: it is handed on in the pieces it c
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from proxy.wire.framing import MAX_MESSAGE_LENGTH
+
+_HEADER: Final = Struct("!BI").unpack_from
+"""Type and length, the length itself included."""
 
 PIECE: Final = -1
 """The kind under which a further piece of a message that is not collected is reported."""
@@ -53,19 +57,19 @@ class Splitter:
             self._held.clear()
         position, size = 0, len(data)
         while size - position >= 5:
-            length = int.from_bytes(data[position + 1 : position + 5], "big")
+            kind, length = _HEADER(data, position)
             end = position + 1 + length
             if not 4 <= length <= MAX_MESSAGE_LENGTH:
                 self.broken = True
                 found.append((PIECE, data[position:], False))
                 return found
             if end <= size:
-                found.append((data[position], data[position:end], True))
+                found.append((kind, data[position:end], True))
                 position = end
                 continue
             if length + 1 > self.cap:
                 self._left = end - size
-                found.append((data[position], data[position:], False))
+                found.append((kind, data[position:], False))
                 return found
             self._need = length + 1
             self._held += data[position:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.wire import framing
-from proxy.wire.framing import Found, HeaderWalk, PyHeaderWalk
+from proxy.wire.framing import Found, HeaderWalk, PyHeaderWalk, py_run_end
 
 WALKS = [PyHeaderWalk, HeaderWalk] if framing.COMPILED else [PyHeaderWalk]
 TYPES, BODIES, CAP = b"QS", b"ZCE", 8
+RunEnd = Callable[[bytes, int], int]
 
 both = pytest.mark.parametrize("walk_class", WALKS, ids=lambda cls: cls.__module__)
 
@@ -129,3 +131,37 @@ def test_the_pure_version_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         monkeypatch.delenv("CAUSEWAY_PURE_PYTHON")
         importlib.reload(framing)
+
+
+runs = pytest.mark.parametrize("run_end", [py_run_end, framing.run_end][: 1 + framing.COMPILED])
+
+
+@runs
+def test_a_run_ends_where_another_type_begins(run_end: RunEnd) -> None:
+    data = message(ord("D"), b"one") + message(ord("D"), b"") + message(ord("C"), b"x")
+    assert run_end(data, 0) == 13
+    assert run_end(data, 8) == 13
+    assert run_end(data, 13) == len(data)
+    assert run_end(data, len(data)) == len(data)
+
+
+@runs
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b"D", b"D\0\0\0", b"D\0\0\0\7ab", b"D\0\0\0\3abc", b"D\x40\0\0\0abc", b"D\xff\xff\xff\xffabc"],
+)
+def test_a_run_has_whole_messages_only(run_end: RunEnd, rest: bytes) -> None:
+    assert run_end(rest, 0) == 0
+    assert run_end(message(ord("D"), b"row") + rest, 0) == 8
+
+
+@given(st.lists(st.tuples(st.sampled_from(b"DC"), st.binary(max_size=9)), max_size=12), st.integers(0, 80))
+def test_runs_are_the_same_compiled_and_not(stream: list[tuple[int, bytes]], cut: int) -> None:
+    data = b"".join(message(kind, body) for kind, body in stream)[:cut]
+    position = 0
+    for _, body in stream:
+        if position + 5 + len(body) > len(data):
+            break
+        assert framing.run_end(data, position) == py_run_end(data, position) > position
+        position += 5 + len(body)
+    assert framing.run_end(data, position) == py_run_end(data, position) == position
