@@ -39,6 +39,7 @@ class Answers(Fate):
         "_failed",
         "_learning",
         "_looks",
+        "_report_due",
         "_report_when",
         "_skipping",
         "_withheld",
@@ -73,6 +74,8 @@ class Answers(Fate):
         self._withheld = b""
         """A RowDescription that PostgreSQL would send later than it was asked for: once the statement has run."""
         self._learning: list[tuple[bytes, bytes, bytes]] | None = None
+        self._report_due = False
+        """Whether a ReadyForQuery has come that somebody may wait for: they are told once it has been handed on."""
         self.switch_when_idle = False
         """Whether the owner is told when a plain relay could take this one's place."""
         self._looks: dict[int, Look | None] = {
@@ -268,8 +271,7 @@ class Answers(Fate):
                 self._defined = False
                 if not failed and not self.shared.defined(self.database, self._acked):
                     self._acking += 1
-        if not self._acking:
-            self._report()
+        self._report_due = not self._acking
         return None
 
     def _age_portals(self, *, idle: bool) -> None:

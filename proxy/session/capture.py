@@ -133,6 +133,9 @@ class Replies(Answers):
                 self._owner.hold_server()
         else:
             self._read(data)
+            if self._report_due:
+                self._report_due = False
+                self._report()
             self._go_on()
         path = self._counters.path
         path[BYTES_FROM_SERVER] += size

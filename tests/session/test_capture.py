@@ -159,3 +159,22 @@ def test_a_server_that_ends_takes_nothing_back() -> None:
     script.client_sees(ready(), frame(ord("N"), b"goodbye\x00"))
     script.mirror.acknowledgements.pop()()
     script.client_sees()
+
+
+def test_the_reply_goes_out_before_anybody_is_told_that_the_session_is_idle() -> None:
+    script = CaptureScript(waits=False).begin()
+    script.relay.report_when = ReportWhen.IDLE
+    seen: list[bytes] = []
+
+    class Owner:
+        def may_end(self) -> None:
+            seen.append(script.client_got)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(script, name)
+
+    script.relay._owner = Owner()  # type: ignore[assignment]
+    script.client(query("DELETE FROM orders"))
+    script.server(row(as_text(image())), complete("DELETE 1"), ready("T"))
+    script.client(query("COMMIT")).server(complete("COMMIT"), ready())
+    assert seen == [complete("DELETE 1") + ready("T") + complete("COMMIT") + ready()]
