@@ -19,6 +19,7 @@ from proxy.sql.model import Kind
 from proxy.wire import messages, rewriting
 
 IDLE_STATUS = ord("I")
+FAILED_STATUS = ord("E")
 
 _DESCRIBES = frozenset({Owed.DESCRIBE_PORTAL, Owed.DESCRIBE_STATEMENT})
 
@@ -289,6 +290,7 @@ class Answers(Fate):
         self._counters.errors[messages.sqlstate_of(message[5:])[:2]] += 1
         self._failed = True
         self._withheld = b""
+        self._nothing_left()
         self.copying = False
         expected = self._expected
         if head is None:
@@ -309,6 +311,11 @@ class Answers(Fate):
         if head.shifts:
             return rewriting.unshifted_position(message, head.shifts)
         return None
+
+    def _nothing_left(self) -> None:
+        """What portals have written since the last savepoint is undone, and so are the rows left in them."""
+        for bound in self.portals.values():
+            bound.unfetched = False
 
     def _undo(self, entry: Expected) -> None:
         """The server did not carry out what `entry` stands for."""

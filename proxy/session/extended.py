@@ -55,6 +55,8 @@ class ExtendedQueries(SimpleQueries):
         portal, name = rewriting.bind_names(message)
         self._unsynced = True
         if portal in self.portals:
+            if self._unsure(portal):
+                return False
             self._fetch_rest(portal)
         prepared = self.statements.get(name)
         if prepared is not None:
@@ -152,6 +154,10 @@ class ExtendedQueries(SimpleQueries):
                 if step.copy is not None:
                     self._begin_copy(step)
             if step.kind in ENDS and self.transaction is not None:
+                if step.kind is not Kind.ROLLBACK:
+                    if self._unsure(*self.portals):
+                        return False
+                    self._fetch_all_rest()
                 if self._hold():
                     return False
                 self._sealed = True
@@ -198,6 +204,8 @@ class ExtendedQueries(SimpleQueries):
         kind, name = rewriting.target(message)
         self._unsynced = True
         if kind == b"P":
+            if self._unsure(name):
+                return False
             self._fetch_rest(name)
             self.portals.pop(name, None)
             self._out.append(message)

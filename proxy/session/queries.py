@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from proxy.mirror.effects import Cause, Unseen
+from proxy.session.answers import FAILED_STATUS
 from proxy.session.capture import POSITION_QUERY
 from proxy.session.expected import (
     HIDDEN_BIND,
@@ -39,7 +40,7 @@ class SimpleQueries(Waiting):
     __slots__ = ()
 
     def _query(self, message: bytes) -> bool:
-        if self._undecided():
+        if self._undecided() or self._unsure(b""):
             return False
         plan = self.plans.plan(message[5:-1])
         if plan is None:
@@ -70,6 +71,8 @@ class SimpleQueries(Waiting):
         strict = self._strict or any(step.strict and step.writes for step in steps)
         position = any(step.truncates for step in steps)
         splittable = all(step.splittable for step in steps) and not (outside and _lacks_block(steps))
+        if self.status == FAILED_STATUS:
+            splittable = False
         if splittable and (position or (strict and writes and (outside or plan.ends))):
             self._cleared = False
             self._forget_unnamed()
@@ -89,6 +92,8 @@ class SimpleQueries(Waiting):
             if strict and outside and any(step.captured for step in steps):
                 # The commit cannot be held back: say beforehand what a kill would lose.
                 self._intend(steps)
+        if plan.ends and any(step.kind in ENDS and step.kind is not Kind.ROLLBACK for step in steps):
+            self._fetch_all_rest()
         if (outside or plan.ends) and self._hold():
             return False
         self._cleared = False
@@ -142,6 +147,8 @@ class SimpleQueries(Waiting):
         if step.writes and self._sealed and self._settle():
             return False
         if step.kind in ENDS and self.transaction is not None:
+            if step.kind is not Kind.ROLLBACK:
+                self._fetch_all_rest()
             if self._hold():
                 return False
             self._sealed = True

@@ -195,6 +195,7 @@ class CapturingRelay(CopyData):
                     self._park(name)
                 else:
                     self._discard()
+                self._nothing_left()
                 self.plans.transaction_ended(committed=tag != b"ROLLBACK")
             case Kind.SAVEPOINT:
                 if tx is not None:
@@ -206,6 +207,7 @@ class CapturingRelay(CopyData):
             case Kind.ROLLBACK_TO:
                 if tx is not None:
                     self._savepoint(tx.rollback_to, name)
+                self._nothing_left()
                 self._failed = False
                 self.plans.rolled_back_to()
             case Kind.COMMIT_PREPARED | Kind.ROLLBACK_PREPARED:

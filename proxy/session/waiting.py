@@ -9,10 +9,10 @@ from proxy.admin.counters import Counters
 from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
-from proxy.session.expected import Expected, Owed
+from proxy.session.expected import READY, Expected, Owed
 from proxy.session.plan import ENDS, KeyPins, Plan, Step
 from proxy.session.plans import Plans, SessionPlans
-from proxy.sql.model import Literal
+from proxy.sql.model import Kind, Literal
 from proxy.wire import rewriting
 
 STEP, FINISH = 1000, 1001
@@ -90,6 +90,8 @@ class Waiting(Replies):
     def _sent(self, step: Step) -> None:
         if step.stateful or (step.kind in ENDS and self.plans.changed):
             self._unsettled = True
+        if step.kind is Kind.SAVEPOINT:
+            self._leave_portals()
 
     def _hold(self) -> bool:
         """As `_settle`, and until the effects are secured: what goes out next may commit them.
@@ -170,6 +172,23 @@ class Waiting(Replies):
             self._out.append(rewriting.execute(portal))
             self._expected.append(Expected(Owed.EXECUTE, hidden=True, steps=(bound.shown,)))
             self._unsynced = True
+
+    def _unsure(self, *portals: bytes) -> bool:
+        """True if the message at hand, before which rows left in these portals are to be fetched, must wait: something
+        under way may fail, and the portals with it."""
+        left = any(bound.unfetched for name in portals if (bound := self.portals.get(name)) is not None)
+        return left and any(entry.owed in READY for entry in self._expected) and self._settle()
+
+    def _leave_portals(self) -> None:
+        """Before a savepoint: the rows left in portals are the client's to fetch behind it, where a rollback to it
+        would undo what they told, but not what was written."""
+        for bound in self.portals.values():
+            if bound.unfetched and bound.shown is not None:
+                bound.unfetched = False
+                detail = "rows that the client had not fetched at a savepoint"
+                self._begun().add(
+                    [Unseen(Cause.UNOBSERVED, table, None, detail) for table in bound.shown.tables]
+                )
 
     def _fetch_all_rest(self) -> None:
         for name, bound in self.portals.items():

@@ -258,3 +258,47 @@ def test_what_returns_nothing_cannot_be_run_twice() -> None:
     script.client_sees(error("55000"))
     script.client(SYNC).server(ready()).client_sees(ready())
     script.mirror_heard("aborted i")
+
+
+def limited(script: CaptureScript, portal: bytes) -> None:
+    """Fetches one row of a portal that has more, in a transaction block."""
+    script.client(
+        parse(b"", RETURNING),
+        bind(portal, b"", [], [], []),
+        rewriting.describe(b"P", portal),
+        rewriting.execute(portal, 1),
+        SYNC,
+    )
+
+
+def test_the_rest_is_fetched_before_a_commit() -> None:
+    script = CaptureScript(waits=False).begin()
+    limited(script, b"p")
+    script.server(PARSED, BOUND, description("id", "total", "record_send"))
+    script.server(row(b"1", b"2", as_text(image(1))), SUSPENDED, ready("T"))
+    script.server_got, script.client_got  # noqa: B018 - forget them
+    script.client(query("COMMIT")).server_sees(rewriting.execute(b"p"), FLUSH)
+    script.server(row(b"3", b"4", as_text(image(2))), complete("DELETE 2")).client_sees()
+    script.server_sees(query("COMMIT")).mirror_heard("secure i,i")
+    script.server(complete("COMMIT"), ready()).client_sees(complete("COMMIT"), ready())
+    script.mirror_heard("committed i,i")
+
+
+def test_nothing_is_fetched_of_what_may_have_failed() -> None:
+    script = CaptureScript(waits=False).begin()
+    limited(script, b"")
+    script.server_got  # noqa: B018 - forget it
+    script.client(query("SELECT 1")).server_sees()
+    script.server(PARSED, BOUND, description("id", "total", "record_send"), error("23505"), ready("E"))
+    script.server_sees(query("SELECT 1"))
+
+
+def test_rows_left_at_a_savepoint_are_a_gap() -> None:
+    script = CaptureScript(waits=False).begin()
+    limited(script, b"p")
+    script.server(PARSED, BOUND, description("id", "total", "record_send"))
+    script.server(row(b"1", b"2", as_text(image(1))), SUSPENDED, ready("T"))
+    script.client(query("SAVEPOINT a")).server(complete("SAVEPOINT"), ready("T"))
+    script.client(query("ROLLBACK TO a")).server(complete("ROLLBACK"), ready("T"))
+    script.client(query("COMMIT")).server(complete("COMMIT"), ready())
+    script.mirror_heard("secure i,unobserved", "committed i,unobserved")

@@ -335,3 +335,11 @@ def test_what_the_protocols_refuse_differently_is_sent_as_it_came(other: str) ->
     script = CaptureScript(waits=False)
     script.client(query(f"{UPDATE}; {other}"))
     assert script.server_got.startswith(b"Q")
+
+
+def test_nothing_is_split_in_a_block_that_has_failed() -> None:
+    script = CaptureScript(waits=False).begin()
+    script.client(query("SELECT 1/0")).server(error("22012"), ready("E"))
+    script.server_got  # noqa: B018 - forget it
+    script.client(query("TRUNCATE orders"))
+    assert script.server_got.startswith(b"Q")
