@@ -51,6 +51,9 @@ log = get_logger(__name__)
 Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
 """Keeps a background task running: its name, and what makes one."""
 
+MAX_MET = 1000
+"""Databases remembered so that a new rule takes hold of the sessions they have; names come from clients."""
+
 LOOK_TIMEOUT = 2.0
 """Seconds the reply to DDL on a watched table waits for a look at the catalogue, at most."""
 
@@ -102,6 +105,8 @@ class Mirroring:
         self._generation = 0
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._met: set[str] = set()
+        """Databases that clients have connected to."""
         self._gap_file = self._open_gap_file(settings.spool)
         try:
             self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
@@ -171,7 +176,7 @@ class Mirroring:
             defined=self._defined,
             want_role=self._catalogue.want_role,
         )
-        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
+        self.capturing = Capturing(self.plans, self.mirror, prepare=self._meet)
         self._unsubscribe = [
             book.subscribe(self._rules_changed),
             self._catalogue.subscribe(self._catalogue_changed),
@@ -244,6 +249,12 @@ class Mirroring:
         """Whether a rule asks for a table of the database to be mirrored, and that could be done."""
         return self._settings.control_dsn is not None and bool(ruled_tables(self._book.current, database))
 
+    async def _meet(self, database: str) -> None:
+        """A client is about to connect to the database."""
+        if len(self._met) < MAX_MET:
+            self._met.add(database)
+        await self._prepare(database)
+
     async def _prepare(self, database: str) -> None:
         """Knows the database's catalogue, or that it cannot be had in time."""
         if database in self._grounds or not self._concerns(database):
@@ -265,6 +276,8 @@ class Mirroring:
     def _rules_changed(self, old: RuleSet, new: RuleSet) -> None:
         self._rebuild()
         self._catalogue.rules_changed()
+        for database in self._known_databases() | self._met:
+            self._begin(self._prepare(database))
 
     def _catalogue_changed(self, database: str, old: Snapshot | None, new: Snapshot) -> None:
         if old is not None:
@@ -351,7 +364,9 @@ class Mirroring:
             self._grounds[database] = self._ground(database, snapshot)
         for name, table in self._tables.ruled.items():
             known = before.ruled.get(name)
-            if known is None or known.holding != table.holding:
+            if table.holding.requested > Phase.PASSTHROUGH and (
+                known is None or known.holding != table.holding
+            ):
                 say = log.warning if table.holding.held else log.info
                 say(
                     "table_mirrored" if table.mirrored is not None else "table_not_mirrored",

@@ -142,6 +142,17 @@ def test_a_rule_takes_hold_of_sessions_that_run(world: World) -> None:
     assert [document["_id"] for document in world.documents("orders")] == [2]
 
 
+def test_a_first_rule_takes_hold_of_sessions_that_run(world: World) -> None:
+    world.rules("orders: {phase: passthrough}")
+    with world.running() as proxy, proxy.connect(world.database) as client:
+        client.execute("SELECT 1")
+        (world.directory / "rules.yaml").write_text("tables: {orders: {phase: dual_write}}\n")
+        proxy.reload()
+        eventually(lambda: effective(proxy, "public.orders") is Phase.DUAL_WRITE)
+        client.execute("INSERT INTO orders (total) VALUES (1)")
+    assert [document["total"] for document in world.documents("orders")] == [1]
+
+
 def test_tables_are_held_with_the_reason(world: World) -> None:
     world.rules("keyless: {phase: dual_write}", "nowhere: {phase: dual_write}", "orders: {phase: dual_write}")
     with world.running(spool=None) as proxy:

@@ -15,6 +15,7 @@ from proxy.sql.analysis import means_the_same_everywhere
 from proxy.sql.cache import AnalysisCache
 from proxy.sql.mentions import Mentions
 from proxy.sql.model import Analysis, Kind, Statement
+from proxy.sql.savepoints import savepoint_statement
 from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 from proxy.wire.encodings import UnknownEncoding, python_encoding
 
@@ -24,6 +25,8 @@ LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
 
 _UNKNOWN: Final = object()
+
+_SAVEPOINT_LETTERS: Final = (b"S", b"s", b"R", b"r")
 
 MAX_SHELVES = 256
 """Different (database, encoding, roles, search_path) whose plans are kept."""
@@ -199,6 +202,8 @@ class SessionPlans:
             return self._opaque(text.decode("latin-1"), ground)
         if not self._standard_strings and not means_the_same_everywhere(decoded):
             return self._opaque(decoded, ground)
+        if text[:1] in _SAVEPOINT_LETTERS and (quick := savepoint_statement(decoded)) is not None:
+            return plan(decoded, quick, ground, self._identity)
         key: Key | None = None
         if len(decoded) <= LONGEST_SHAPE:
             pieces = pieces_of(decoded)
