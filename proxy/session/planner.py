@@ -227,8 +227,9 @@ class _Planner:
                         self._say(Cause.KEY_CHANGE, mirrored.table, "the old key is not known")
                     else:
                         pins.append(pin)
-            capture = True
-            old = old or has_old
+            if mirrored is not None or self._leads_to_rows(relation, verbs):
+                capture = True
+                old = old or has_old
             self._side_effects(relation, write, seen=True, has_old=has_old)
             if write.verb is not Verb.INSERT and not write.only:
                 for child in relation.children:
@@ -246,6 +247,14 @@ class _Planner:
         if any(child in self.ground.tables for child in relation.children):
             return True
         return any(self.snapshot.side_effects.get((relation.oid, verb)) for verb in verbs)
+
+    def _leads_to_rows(self, relation: Relation, verbs: tuple[Verb, ...]) -> bool:
+        """Whether images of its rows tell which rows of mirrored tables follow."""
+        return any(
+            effect.reach is Reach.ROWS
+            for verb in verbs
+            for effect in self.snapshot.side_effects.get((relation.oid, verb), ())
+        )
 
     def _followed(self, relation: Relation) -> frozenset[str]:
         """Columns that a foreign key with an ON UPDATE action follows."""

@@ -192,6 +192,15 @@ def test_rows_of_a_child_table_written_through_its_parent() -> None:
     assert causes(planned("INSERT INTO orders VALUES (1)", base)) == []
 
 
+def test_rows_of_a_mirrored_table_written_through_a_parent_that_is_not() -> None:
+    parent = relation(SHOP, "orders", children=(ITEMS,))
+    child = relation(ITEMS, "items", "id total note extra", parents=(SHOP,))
+    made = planned("UPDATE orders SET total = 1", ground(snapshot([parent, child]), mirrored=(ITEMS,)))
+    assert causes(made) == ["inheritance"]
+    # Images of the parent's shape would not be the child's rows.
+    assert not made.spliced
+
+
 def test_truncate_is_mirrored_with_what_it_cascades_to() -> None:
     tables = [relation(SHOP, "orders"), relation(ITEMS, "items")]
     base = ground(snapshot(tables, truncates={SHOP: (ITEMS,)}), mirrored=(SHOP, ITEMS))
