@@ -43,6 +43,8 @@ class FaultProxy:
         self.connections = 0
         """Open ones."""
         self.cuts = 0
+        self.passed: dict[Direction, int] = {"up": 0, "down": 0}
+        """Bytes of all connections so far."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server
@@ -127,6 +129,7 @@ class FaultProxy:
                         size = min(size, left)
                     piece, data = data[:size], data[size:]
                     writer.write(piece)
+                    self.passed[direction] += len(piece)
                     await writer.drain()
                     if fault.seed is not None or fault.fragment is not None:
                         await asyncio.sleep(0)

@@ -61,9 +61,22 @@ class RunningInstance:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.call(self.instance.drain())
+            self.drain()
         finally:
             self._end()
+
+    def drain(self) -> None:
+        """Ends every connection, waits for the store, ends everything."""
+        self.call(self.instance.drain())
+
+    def leftovers(self) -> list[str]:
+        """Tasks still there after a drain."""
+
+        async def leftovers() -> list[str]:
+            await asyncio.sleep(0)
+            return [repr(t) for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+
+        return self.call(leftovers())
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,0 +1,194 @@
+"""The same bytes to PostgreSQL and to a proxy that mirrors every table: the replies must be the same bytes.
+
+As `test_replies`, with capture on: `durability: strict`, a real store, conversations that write. Masked beside what no
+two sessions share are, where tables are made or changed, the OIDs of tables and types in row descriptions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from devstack.document_store import DocumentStore
+from devstack.postgres import PostgresServer, start_postgres
+from proxy.wire.messages import TERMINATE_MESSAGE
+from tests.differential.writes import (
+    BARE,
+    COPIES,
+    PARAMETERS,
+    READS,
+    RESET,
+    RULED,
+    SEVERAL,
+    STATE,
+    TABLES,
+    WRITES,
+    WRITES_18,
+    WRONG,
+    conversations,
+)
+from tests.support.conversation import SYNC, bind, describe, execute, parse
+from tests.support.instance import RunningInstance
+from tests.support.raw import Message, RawClient
+from tests.support.transcript import query, startup_message
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+QUICKLY = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+EXAMPLES = int(os.environ.get("CAUSEWAY_DIFFERENTIAL_EXAMPLES", "120"))
+
+FIRST_OID = 16384
+"""Of what is not PostgreSQL's own."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One database, reached straight and through a proxy."""
+
+    postgres: PostgresServer
+    proxy: RunningInstance
+    database: str
+    direct: psycopg.Connection[Any]
+
+    @property
+    def newest(self) -> bool:
+        return self.postgres.major >= 18
+
+    def replies(self, port: int, sent: bytes) -> list[Message]:
+        """Everything that is said to `sent` by who listens there."""
+        with RawClient(("127.0.0.1", port)) as client:
+            client.send(startup_message(user="postgres", database=self.database))
+            client.until("Z")
+            client.send(sent + SYNC + TERMINATE_MESSAGE)
+            return [
+                (kind, body[4:] if kind == "A" else b"masked" if kind == "K" else body)
+                for kind, body in client.rest()
+            ]
+
+    def both(self, sent: bytes) -> tuple[list[Message], list[Message]]:
+        """(PostgreSQL's replies, the proxy's), each beginning with the same rows."""
+        found = []
+        for port in (self.postgres.port, self.proxy.port):
+            self.direct.execute(RESET)
+            found.append(self.replies(port, sent))
+            if ("C", b"PREPARE TRANSACTION\x00") in found[-1]:
+                self.direct.execute("rollback prepared 'differential'")
+        return found[0], found[1]
+
+    def captured(self) -> int:
+        return sum(table.captured for table in self.proxy.report().tables)
+
+
+@pytest.fixture(scope="module", params=["system", "rootfs"])
+def source(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """The machine's own version and the newest."""
+    if request.param == "system":
+        yield cast("PostgresServer", request.getfixturevalue("postgres"))
+        return
+    with start_postgres(request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pair(
+    source: PostgresServer, document_store: DocumentStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    directory = tmp_path_factory.mktemp("captured")
+    with source.database(f"differential_{source.major}") as database:
+        with psycopg.connect(source.dsn(database), autocommit=True) as connection:
+            connection.execute(TABLES)
+            connection.execute("create role differential_writer")
+            connection.execute(
+                "grant insert, update, delete, truncate on all tables in schema public to differential_writer"
+            )
+        with mirroring(source, database, document_store, directory) as proxy:
+            with psycopg.connect(source.dsn(database), autocommit=True) as connection:
+                yield Pair(source, proxy, database, connection)
+        with psycopg.connect(source.dsn(database), autocommit=True) as connection:
+            connection.execute("drop owned by differential_writer")
+            connection.execute("drop role differential_writer")
+
+
+def mirroring(
+    source: PostgresServer, database: str, document_store: DocumentStore, directory: Path
+) -> RunningInstance:
+    rules = directory / "rules.yaml"
+    tables = "".join(f"  '{name}':\n" for name in RULED)
+    rules.write_text(f"defaults: {{phase: dual_write}}\ntables:\n{tables}", encoding="utf-8")
+    return RunningInstance(
+        upstream=f"postgresql://{source.host}:{source.port}/?sslmode=disable",
+        store=document_store.uri,
+        control_dsn=source.dsn(database),
+        rules=rules,
+        spool=directory / "spool",
+    )
+
+
+def difference(sent: bytes, direct: list[Message], through: list[Message]) -> str:
+    """Where they begin to differ."""
+    at = next((i for i, (a, b) in enumerate(zip(direct, through, strict=False)) if a != b), None)
+    at = min(len(direct), len(through)) if at is None else at
+    shown = f"{at} of PostgreSQL {direct[at : at + 2]}\n  of the proxy {through[at : at + 2]}"
+    return f"{sent!r}\n  reply {shown}\n  before {direct[max(at - 4, 0) : at]}"
+
+
+def alone(newest: bool) -> list[bytes]:
+    """Every statement by itself, in both protocols, text and binary, with and without row limits."""
+    more = WRITES_18 if newest else []
+    parts = [query(text) for text in WRITES + WRONG + SEVERAL + READS + STATE + more]
+    parts += COPIES
+    for text in WRITES + BARE + WRONG + more:
+        for formats in ((0,), (1,)):
+            bound = bind(results=formats) + describe("P") + execute()
+            parts.append(parse(text) + describe("S") + bound + SYNC)
+    for text in PARAMETERS:
+        for formats, limit in (((), 0), ((1,), 2)):
+            bound = bind((b"1", b"v"), results=formats) + describe("P")
+            parts.append(parse(text) + describe("S") + bound + execute("", limit) + execute() + SYNC)
+    return parts
+
+
+def in_blocks(parts: list[bytes]) -> Iterator[bytes]:
+    """A few at a time, each in a transaction block of its own."""
+    for at in range(0, len(parts), 6):
+        yield b"".join(
+            query("begin") + part + query("select 'still there'") + query("rollback")
+            for part in parts[at : at + 6]
+        )
+
+
+def test_each_statement_alone(pair: Pair) -> None:
+    before = pair.captured()
+    parts = alone(pair.newest)
+    wrong = []
+    for sent in (*(b"".join(parts[at : at + 3]) for at in range(0, len(parts), 3)), *in_blocks(parts)):
+        direct, through = pair.both(sent)
+        if direct != through:
+            wrong.append(difference(sent, direct, through))
+    assert not wrong, "\n".join(wrong)
+    assert pair.captured() > before + 100
+
+
+def test_any_conversation(pair: Pair) -> None:
+    before = pair.captured()
+
+    @settings(QUICKLY, max_examples=EXAMPLES)
+    @given(conversation=conversations(pair.newest))
+    def holds(conversation: list[bytes]) -> None:
+        sent = b"".join(conversation)
+        direct, through = pair.both(sent)
+        assert direct == through, difference(sent, direct, through)
+
+    holds()
+    assert pair.captured() > before + EXAMPLES
