@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from typing import Any
 from uuid import UUID
 
@@ -316,6 +316,17 @@ def _interval(text: str) -> dict[str, Any]:
     return {"cmp": Decimal128(str(compared)), "m": m, "d": d, "us": Int64(us)}
 
 
+class Indescribable:
+    """Stands for a value that no document can hold; equal to none."""
+
+
+def _numeric(text: str) -> Decimal128 | Indescribable:
+    try:
+        return Decimal128(text)
+    except Inexact:
+        return Indescribable()
+
+
 def _float4(text: str) -> float:
     return float(struct.unpack("f", struct.pack("f", float(text)))[0])
 
@@ -327,7 +338,7 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
     "bool": lambda text: text in ("t", "true"),
     "float4": _float4,
     "float8": float,
-    "numeric": lambda text: Decimal128(text),
+    "numeric": _numeric,
     "bpchar": lambda text: text.rstrip(" "),
     "timestamp": _date,
     "timestamptz": _date,
@@ -406,6 +417,8 @@ def canonical(value: Any) -> Hashable:
         return ("array", tuple(canonical(item) for item in value))
     if isinstance(value, Mapping):
         return ("document", frozenset((name, canonical(item)) for name, item in value.items()))
+    if isinstance(value, Indescribable):
+        return value
     raise TypeError(f"{type(value)}")
 
 

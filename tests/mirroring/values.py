@@ -141,11 +141,6 @@ SAMPLES: Mapping[str, Sequence[str]] = {
 }
 """By column of the table `kinds`. NULL belongs to each."""
 
-INDESCRIBABLE: Mapping[str, Sequence[str]] = {
-    "c_numeric": ["1234567890.12345678901234567890123456789", "1e40", "10::numeric ^ 200"],
-}
-"""Values a document cannot hold."""
-
 
 def sample_row(dice: random.Random, columns: Iterable[str] | None = None) -> dict[str, str]:
     """A value, or NULL, for each of the columns (all of them if none is named)."""
