@@ -81,6 +81,11 @@ class MirrorProxy:
         self._zygote = zygote
         self._pid: int | None = None
 
+    @property
+    def pid(self) -> int:
+        assert self._pid is not None, "the proxy does not run"
+        return self._pid
+
     async def start(self) -> None:
         """Returns once it listens."""
         events = len(self.events())

@@ -71,9 +71,14 @@ async def flapping(relay: StoreRelay) -> None:
 
 
 async def load(
-    rig: Rig, proxies: list[MirrorProxy], meanwhile: Awaitable[None], *, clients: int = 6
+    rig: Rig,
+    proxies: list[MirrorProxy],
+    meanwhile: Awaitable[None],
+    *,
+    clients: int = 6,
+    survivor: bool = False,
 ) -> Record:
-    """What the clients see while `meanwhile` happens."""
+    """What the clients see while `meanwhile` happens. `survivor`: they may lose their connections."""
     stop = asyncio.Event()
     writers = [
         Writer(
@@ -82,6 +87,7 @@ async def load(
             proxies[number % len(proxies)].address,
             MODES[number % len(MODES)],
             available(rig.source.major, Sight.CAPTURED),
+            survivor=survivor,
         )
         for number in range(clients)
     ]
