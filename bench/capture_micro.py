@@ -177,6 +177,7 @@ def column(name: bytes, type_oid: int) -> bytes:
 PARSED, BOUND, CLOSED, NO_DATA = (message(kind, b"") for kind in (b"1", b"2", b"3", b"n"))
 READY = message(b"Z", b"I")
 UPDATED = message(b"C", b"UPDATE 1\0")
+SELECTED_END = message(b"C", b"SELECT 1\0") + READY
 SELECTED = column(b"abalance", 23) + row(b"0") + message(b"C", b"SELECT 1\0")
 AS_TEXT = b"\\x" + image().hex().encode()
 
@@ -231,6 +232,15 @@ def exchange(relay: Relay | CapturingRelay, request: Callable[[], bytes], *answe
     return once
 
 
+ROWS = 500
+
+
+def rows(relay: Relay | CapturingRelay) -> Once:
+    """A SELECT of many rows that nobody looks at, in one chunk."""
+    many = row(b"x" * 100) * ROWS
+    return exchange(relay, _fixed(PREPARED_READ), BOUND + column(b"abalance", 23) + many + SELECTED_END)
+
+
 PLAIN_UPDATED = BOUND + NO_DATA + UPDATED + READY
 """What a server answers to a prepared write that was not spliced."""
 _CAPTURED = BOUND + column(b"record_send", 17) + row(AS_TEXT) + UPDATED
@@ -265,6 +275,8 @@ SUBJECTS: dict[str, Callable[[], Once]] = {
     "simple SELECT, capturing relay": lambda: exchange(
         capturing(NoMirror(), strict=True), _texts(READ), SELECTED + READY
     ),
+    f"SELECT of {ROWS} rows, plain relay": lambda: rows(_plain()),
+    f"SELECT of {ROWS} rows, capturing relay": lambda: rows(capturing(NoMirror(), strict=True)),
 }
 
 

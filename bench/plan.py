@@ -50,10 +50,10 @@ FULL = Plan(
     profile_seconds=8,
     micro_rounds=7,
     micro_statements=20_000,
-    mirror_rounds=5,
+    mirror_rounds=4,
     mirror_seconds=2,
-    lag_seconds=15,
-    fill_seconds=6,
+    lag_seconds=10,
+    fill_seconds=5,
 )
 
 QUICK = Plan(
