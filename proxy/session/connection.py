@@ -365,6 +365,7 @@ class Connection:
     async def _connect(self, plan: Plan) -> None:
         if self.around.capturing is not None and self.session.message is not None:
             await self.around.capturing.prepare(self.session.message.database)
+            self.session.captured = self.around.capturing.wants(self.session.message)
         while (attempt := plan.current) is not None:
             host, secure = attempt
             # A server may speak, and even close, before we are told that it is connected.

@@ -72,6 +72,11 @@ class SessionIO(Protocol):
     def established(self) -> None:
         """The first ReadyForQuery has come: no start-up deadline any more; feed the relay from here on."""
 
+    def hold_client(self) -> None:
+        """Do not read from the client for the time being."""
+
+    def release_client(self) -> None: ...
+
     def may_switch(self) -> None:
         """The relay is idle and could be replaced, in a later turn of the event loop."""
 
@@ -107,6 +112,7 @@ class Session:
         "_server_secure",
         "_server_spoke",
         "_ssl_asked",
+        "captured",
         "draining",
         "message",
         "parameters",
@@ -134,6 +140,8 @@ class Session:
         self.parameters: dict[str, str] = {}
         """What the server has reported by ParameterStatus at login."""
         self.relay: Relay | CapturingRelay = Relay(self, counters)
+        self.captured = False
+        """Whether statements must be looked at from the first: then none goes on before the login is over."""
         self.draining = False
 
     # What happened at the client.
@@ -146,6 +154,9 @@ class Session:
                 self._greet()
             case Stage.CONNECTING:
                 self._early += data
+            case Stage.LOGIN if self.captured:
+                self._early += data
+                self._pass_passwords()
             case Stage.LOGIN | Stage.RELAY:
                 self.relay.from_client(data)
             case Stage.TLS_HANDSHAKE:
@@ -188,7 +199,7 @@ class Session:
         self._counters.bytes_from_client += len(self.message.packet)
         if self._early:
             early, self._early = self._early, b""
-            self.relay.from_client(early)
+            self.client_data(early)
 
     def server_unreachable(self, attempts: list[str]) -> None:
         """No host could be connected to; `attempts` says for each what went wrong."""
@@ -376,6 +387,23 @@ class Session:
             self._counters.bytes_from_server += len(message)
             self._login_message(kind, message)
 
+    def _pass_passwords(self) -> None:
+        """Hands on what belongs to the login; what follows it waits, and nothing more is read."""
+        early, at = self._early, 0
+        while len(early) - at >= 5 and early[at] == messages.PASSWORD:
+            (length,) = struct.unpack_from("!i", early, at + 1)
+            if not 4 <= length <= MAX_LOGIN_MESSAGE:
+                at = len(early)  # the server will refuse it
+            elif len(early) - at <= length:
+                break
+            else:
+                at += length + 1
+        if at:
+            self._early = early[at:]
+            self.relay.from_client(early[:at])
+        if self._early and self._early[0] != messages.PASSWORD:
+            self._io.hold_client()
+
     def _login_message(self, kind: int, message: bytes) -> None:
         body = message[5:]
         if kind == messages.ERROR_RESPONSE:
@@ -419,6 +447,10 @@ class Session:
         self._io.established()
         if rest:
             self.relay.from_server(rest)
+        if self._early:
+            early, self._early = self._early, b""
+            self._io.release_client()
+            self.relay.from_client(early)
         if self.draining:
             self.drain()
 

@@ -83,6 +83,23 @@ def test_bytes_behind_ready_for_query_go_through_the_relay() -> None:
     assert script.session.relay.idle
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_captured_from_the_first_statement(size: int) -> None:
+    """What a client says ahead of the end of the login is looked at too; only passwords go on."""
+    password = frame(ord("p"), b"secret\x00")
+    said = password + password + query("insert") + TERMINATE_MESSAGE
+    script = Transcript()
+    script.session.captured = True
+    script.client(startup_message(user="ann") + said[:5]).connected().does("connect")
+    script.receives(startup_message(user="ann"))
+    for at in range(5, len(said), size):
+        script.client(said[at : at + size])
+    script.receives(password + password)
+    assert set(script.effects) == {"hold client"}
+    script.effects.clear()
+    script.server(LOGIN).does("established", "release client").receives(query("insert") + TERMINATE_MESSAGE)
+
+
 def test_ready_is_never_inferred_from_the_key() -> None:
     script = Transcript().client(startup_message()).connected()
     script.server(auth(0) + key_data())

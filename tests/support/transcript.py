@@ -162,6 +162,12 @@ class Transcript:
     def channel_binding_failed(self) -> None:
         self.effects.append("channel_binding_failed")
 
+    def hold_client(self) -> None:
+        self.effects.append("hold client")
+
+    def release_client(self) -> None:
+        self.effects.append("release client")
+
     def may_switch(self) -> None:
         self.effects.append("may switch")
 
