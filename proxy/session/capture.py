@@ -16,6 +16,7 @@ from proxy.admin.counters import BYTES_FROM_SERVER, OWN_SHARE, OWN_SHARE_SUM, Co
 from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.answers import IDLE_STATUS, Answers
+from proxy.session.expected import Owed
 from proxy.session.plans import Plans, SessionPlans
 from proxy.session.relay import ReportWhen, Write, nowhere
 from proxy.wire import messages
@@ -304,6 +305,7 @@ class Replies(Answers):
             unanswered = [
                 Unseen(Cause.UNOBSERVED, table, None, "the connection was lost before its reply")
                 for entry in self._expected
+                if entry.owed in (Owed.EXECUTE, Owed.QUERY)
                 for step in entry.steps[entry.index :]
                 if step.captured
                 for table in step.tables

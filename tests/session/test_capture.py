@@ -178,3 +178,12 @@ def test_the_reply_goes_out_before_anybody_is_told_that_the_session_is_idle() ->
     script.server(row(as_text(image())), complete("DELETE 1"), ready("T"))
     script.client(query("COMMIT")).server(complete("COMMIT"), ready())
     assert seen == [complete("DELETE 1") + ready("T") + complete("COMMIT") + ready()]
+
+
+def test_what_was_only_described_when_the_connection_was_lost_has_not_run() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query("DELETE FROM orders"))
+    script.server(PARSED, BOUND, row(image()), complete("DELETE 1"))
+    script.client(rewriting.parse(b"", b"DELETE FROM orders"), rewriting.describe(b"S", b""))
+    script.relay.ended()
+    script.mirror_heard("secure i", "doubtful i")
