@@ -153,8 +153,8 @@ def alone(newest: bool) -> list[bytes]:
             bound = bind(results=formats) + describe("P") + execute()
             parts.append(parse(text) + describe("S") + bound + SYNC)
     for text in PARAMETERS:
-        for formats, limit in (((), 0), ((1,), 2)):
-            bound = bind((b"1", b"v"), results=formats) + describe("P")
+        for binary, limit in ((0, 0), (1, 2)):
+            bound = bind((b"1", b"v"), results=(binary,)) + describe("P")
             parts.append(parse(text) + describe("S") + bound + execute("", limit) + execute() + SYNC)
     return parts
 

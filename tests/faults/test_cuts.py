@@ -49,13 +49,14 @@ CONVERSATION = (
 )
 
 
-def converse(port: int) -> bytes:
-    """Everything at once, and all that comes back until the end, whatever it is."""
+def converse(port: int, said: bytes = b"") -> bytes:
+    """Everything, or what is `said`, at once, and all that comes back until the end, whatever it is."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         got = bytearray()
         try:
             client.sendall(
-                startup_message(user="postgres", database="postgres", application_name=APPLICATION)
+                said
+                or startup_message(user="postgres", database="postgres", application_name=APPLICATION)
                 + CONVERSATION
             )
             while chunk := client.recv(65536):
