@@ -324,6 +324,11 @@ class Answers(Fate):
                 self.statements.pop(entry.statement, None)
             else:
                 self.statements[entry.statement] = entry.previous
+        elif entry.owed is Owed.PARSE and entry.previous is not None:
+            twins = entry.previous.twins
+            entry.previous.twins = {
+                spliced: name for spliced, name in twins.items() if name != entry.statement
+            }
 
     def _copy_in(self, data: bytes, position: int, end: int) -> bytes | None:
         """The server reads copy data, sent already or still to come: Syncs sent before its end are not answered."""

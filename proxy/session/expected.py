@@ -79,7 +79,7 @@ class Expected:
         self.statement = statement
         """Of a Parse or Close: the name whose meaning it changes."""
         self.previous = previous
-        """Of a Parse or Close: what the name meant before, should it fail."""
+        """Of a Parse or Close: what the name meant before, should it fail; of a hidden one, whose twin it makes."""
         self.truncates = truncates
         """The tables of the TRUNCATE whose WAL position is being asked."""
         self.offset = offset

@@ -108,7 +108,7 @@ class ExtendedQueries(SimpleQueries):
             name = prepared.twins[spliced] = OWN + b"_%d" % self._twins
             text = self.plans.encode(plan.whole()) if spliced and plan is not None else prepared.text
             self._out.append(rewriting.parse(name, text, prepared.rest))
-            self._expected.append(HIDDEN_PARSE)
+            self._expected.append(Expected(Owed.PARSE, hidden=True, statement=name, previous=prepared))
         returning = spliced and plan is not None and plan.steps[0].returning
         return rewriting.bind_with(message, statement=name, extra_binary=returning)
 

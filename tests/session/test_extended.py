@@ -209,6 +209,19 @@ def test_a_spliced_statement_whose_splice_might_fail_now_runs_as_the_client_wrot
     assert script.relay.replaceable
 
 
+def test_a_twin_that_could_not_be_made_is_tried_again() -> None:
+    script = CaptureScript(waits=False)
+    script.client(parse(b"d", RETURNING), SYNC).server(PARSED, ready()).client_sees(PARSED, ready())
+    picture = snapshot([relation(SHOP, "orders")], unreadable={"ann": {SHOP: "no SELECT"}})
+    script.ground = ground(picture, generation=2)
+    script.server_got  # noqa: B018 - forget it
+    for name in (b"_causeway_1", b"_causeway_2"):
+        script.client(bind(b"", b"d", [], [], []), EXECUTE, FLUSH)
+        assert script.server_got.startswith(rewriting.parse(name, RETURNING))
+        script.server(error("42P01")).client(SYNC).server(ready()).client_sees(error("42P01"), ready())
+        script.server_got  # noqa: B018 - forget it
+
+
 def test_the_old_key_is_taken_from_the_parameters() -> None:
     script = CaptureScript(waits=False)
     text = b"UPDATE orders SET id = $1 WHERE id = $2"
