@@ -263,6 +263,8 @@ class Mirroring:
             async with asyncio.timeout(self._settings.connect_timeout):
                 await self._catalogue.ensure(database)
         if self._catalogue.current(database) is None:
+            if database not in self._known_databases() and await self._catalogue.forget_missing(database):
+                return  # a client may ask for any name, before anybody knows who it is
             self._blind(database)
         if database not in self._grounds:
             self._rebuild()

@@ -172,6 +172,19 @@ def test_a_source_that_cannot_be_read_is_a_gap_and_no_obstacle(world: World) -> 
     assert gaps == {("public.baskets", "unresolved"), ("public.orders", "unresolved")}
 
 
+def test_names_that_clients_make_up_leave_nothing_behind(world: World) -> None:
+    (world.directory / "rules.yaml").write_text("tables: {orders: {phase: dual_write}}\n")
+    with world.running() as proxy:
+        for name in ("made_up", "made_up_too"):
+            with pytest.raises(psycopg.OperationalError, match="does not exist"):
+                proxy.connect(name)
+        proxy.connect(world.database).close()
+        report = proxy.report()
+        assert [catalogue.database for catalogue in report.catalogues] == [world.database]
+        assert [table.database for table in report.tables if table.gaps] == []
+    assert world.client["_causeway"]["gaps"].count_documents({"database": {"$regex": "^made_up"}}) == 0
+
+
 def test_a_store_that_is_down_at_the_start_changes_nothing_for_the_application(world: World) -> None:
     nobody = f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=200"
     with world.running(store=nobody, drain_timeout=0.5) as proxy, proxy.connect(world.database) as client:

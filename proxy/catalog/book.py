@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from proxy.catalog.introspect import Reading
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Attribute, Snapshot
-from proxy.catalog.source import SourceDatabase, SourceError
+from proxy.catalog.source import SourceDatabase, SourceError, SourceRefused
 from proxy.logs import EventLogger, get_logger
 from proxy.mirror.effects import TableId
 from proxy.phases import Phase
@@ -26,6 +26,9 @@ Subscriber = Callable[[str, Snapshot | None, Snapshot], None]
 """Called with (database, old, new) on the event loop, once `CatalogueBook.current` is the new one. Must not block."""
 
 Shape = tuple[Attribute, ...]
+NO_SUCH_DATABASE = "3D000"
+"""SQLSTATE invalid_catalog_name."""
+
 FORMER_TABLES = 1000
 """Tables that are gone whose shapes are still remembered, per database."""
 
@@ -78,6 +81,17 @@ class CatalogueBook:
         entry = self._entry(database)
         await entry.looked.wait()
         return entry.snapshot
+
+    async def forget_missing(self, database: str) -> bool:
+        """Keep nothing of a database that was never read and does not exist; False if something is kept."""
+        entry = self._databases.get(database)
+        if entry is None:
+            return True
+        if entry.snapshot is not None or not entry.missing:
+            return False
+        del self._databases[database]
+        await entry.stop()
+        return True
 
     def current(self, database: str) -> Snapshot | None:
         """The newest snapshot, however old; None where there never was one."""
@@ -179,6 +193,8 @@ class _Database:
         self.source = source
         self.snapshot: Snapshot | None = None
         self.error: str | None = None
+        self.missing = False
+        """Whether the server said that there is no such database."""
         self.shapes = ShapeHistory(limits.shapes)
         self.looked = asyncio.Event()
         self.wake = asyncio.Event()
@@ -252,6 +268,7 @@ class _Database:
                 return
             reading = await self.source.snapshot(names, self.snapshot, roles=self._roles)
         except SourceError as error:
+            self.missing = isinstance(error, SourceRefused) and error.sqlstate == NO_SUCH_DATABASE
             self._ill(error.reason)
             return
         except Exception as error:  # noqa: BLE001 - the task must live on, and the error is for status to show

@@ -171,6 +171,18 @@ async def test_a_database_that_is_not_there_is_said_so_and_read_once_it_is(
 
 
 @pytest.mark.integration
+async def test_a_database_that_never_was_can_be_forgotten(
+    postgres: PostgresServer, database: str, make: Maker
+) -> None:
+    book = make(QUICK)
+    await asyncio.wait_for(asyncio.gather(book.ensure("never_there"), book.ensure(database)), 20)
+    assert await book.forget_missing("never_there")
+    assert await book.forget_missing("never_there")
+    assert not await book.forget_missing(database)
+    assert book.databases == (database,)
+
+
+@pytest.mark.integration
 async def test_a_subscriber_that_fails_does_not_keep_the_news_from_others(
     postgres: PostgresServer, database: str, make: Maker
 ) -> None:
