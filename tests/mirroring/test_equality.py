@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 60 * SCALE)]
 
 
 @settings(
-    max_examples=max(1, int(4 * SCALE)),
+    max_examples=max(1, int(3 * SCALE)),
     deadline=None,
     # The tables keep what earlier examples wrote; a smaller example would not be the same one.
     phases=[Phase.explicit, Phase.generate],

@@ -16,8 +16,11 @@ from tests.mirroring.relays import StoreRelay
 from tests.mirroring.rig import MirrorProxy, Rig
 from tests.mirroring.workload import Record, Writer
 
-OUTAGE = 4.0 * SCALE
-"""Seconds; longer than `store_timeout`, which a reply that waited for the store would show."""
+OUTAGE = 3.0 * SCALE
+"""Seconds; longer than STORE_TIMEOUT, which a reply that waited for the store would show."""
+STORE_TIMEOUT = "2s"
+LATE = min(OUTAGE * 0.9, 30.0)
+"""Seconds a request waits."""
 UNNOTICED = 1.5
 """Seconds the slowest statement may take, deadlocks and a busy machine included."""
 
@@ -40,7 +43,7 @@ async def silent(relay: StoreRelay) -> None:
 
 async def late(relay: StoreRelay) -> None:
     """Beyond the proxy's own patience: every write is tried again although it was carried out."""
-    relay.delay = OUTAGE * 0.9
+    relay.delay = LATE
     await asyncio.sleep(OUTAGE)
     relay.delay = 0.0
 
@@ -120,7 +123,9 @@ async def test_the_application_notices_nothing(
     rig: Rig, document_store: DocumentStore, outage: Outage
 ) -> None:
     async with StoreRelay(store_address(document_store)) as relay:
-        proxy = rig.proxy(store=f"mongodb://127.0.0.1:{relay.port}/?directConnection=true")
+        proxy = rig.proxy(
+            store=f"mongodb://127.0.0.1:{relay.port}/?directConnection=true", store_timeout=STORE_TIMEOUT
+        )
         await proxy.start()
         await proxy.mirroring()
         await rig.seed()
@@ -157,7 +162,9 @@ async def test_a_store_that_is_away_at_the_start(rig: Rig, document_store: Docum
     await relay.listen()
     await relay.leave()
     proxy = rig.proxy(
-        store=f"mongodb://127.0.0.1:{relay.port}/?directConnection=true&serverSelectionTimeoutMS=500"
+        store=f"mongodb://127.0.0.1:{relay.port}/?directConnection=true&serverSelectionTimeoutMS=500",
+        store_timeout=STORE_TIMEOUT,
+        drain_timeout="1s",
     )
     await proxy.start()
     await proxy.mirroring()
