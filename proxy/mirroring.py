@@ -21,10 +21,11 @@ from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.changes import Change, Verdict, changes
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
-from proxy.catalog.source import SourceDatabase, SourceError
+from proxy.catalog.source import SourceError
 from proxy.config import Settings
 from proxy.fleet.beats import TableFact
 from proxy.fleet.heartbeat import LAST_BEAT, Facts, Heartbeat, HeartbeatLimits
+from proxy.grounds import ground_of
 from proxy.logs import get_logger
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.mirror.gap import GapLimits, table_name
@@ -36,12 +37,13 @@ from proxy.mirror.rereads import Rereader
 from proxy.mirror.spool_file import SpoolFailed
 from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.mirror.unclean import Lifetime, read_boot_id
+from proxy.mirror_adapters import CountedGaps, Positions, Tables
 from proxy.phases import Phase
 from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
-from proxy.rulefiles.types import AckMode, Durability
+from proxy.rulefiles.types import Durability
 from proxy.session.capturing import Capturing
-from proxy.session.plan import Ground, MirroredAs
+from proxy.session.plan import Ground
 from proxy.session.plans import Plans
 from proxy.sql.parse import load
 from proxy.stores.mongo import open_store
@@ -126,7 +128,7 @@ class Mirroring:
             self.store,
             lambda: self._tables,
             self._catalogue,
-            _CountedGaps(self.gaps, counters),
+            CountedGaps(self.gaps, counters),
             MirrorLimits(
                 spool_size=settings.spool_size // settings.workers,
                 spool_fsync=settings.spool_fsync,
@@ -142,7 +144,7 @@ class Mirroring:
         )
         self._heartbeat = Heartbeat(
             self.store,
-            _Positions(self._catalogue, self.mirror),
+            Positions(self._catalogue, self.mirror),
             self.gaps,
             self._lifetime,
             self._facts,
@@ -156,7 +158,7 @@ class Mirroring:
         self._rereader = Rereader(
             self.store,
             self.gaps,
-            _Tables(self),
+            Tables(lambda: self._tables, self._catalogue),
             self._heartbeat.wait_passed,
             GapLimits(
                 max_reread_rows=settings.max_reread_rows,
@@ -363,7 +365,7 @@ class Mirroring:
             self._heartbeat.tables_changed()
         self._grounds.clear()
         for database, snapshot in snapshots.items():
-            self._grounds[database] = self._ground(database, snapshot)
+            self._grounds[database] = ground_of(self._tables, database, snapshot, self._generation)
         for name, table in self._tables.ruled.items():
             known = before.ruled.get(name)
             if table.holding.requested > Phase.PASSTHROUGH and (
@@ -378,15 +380,6 @@ class Mirroring:
                     reasons=table.holding.reasons,
                 )
         self._changed()
-
-    def _ground(self, database: str, snapshot: Snapshot) -> Ground | None:
-        tables: dict[int, MirroredAs] = {}
-        for table in self._tables.mirrored(database):
-            seen = _mirrored_as(table)
-            tables[table.relation.oid] = seen
-            if table.relation.kind == "p":
-                tables.update(dict.fromkeys(table.relation.children, seen))
-        return Ground(snapshot, tables, self._generation) if tables else None
 
     # What others ask.
 
@@ -441,69 +434,3 @@ class Mirroring:
                 database=database, state="ok" if generation else "unknown", generation=generation
             )
         return CatalogueReport(database=database, state="away", error=error, generation=generation)
-
-
-def _mirrored_as(table: MirroredTable) -> MirroredAs:
-    ack = table.rule.ack
-    phase = max(table.rule.effective, Phase.DUAL_WRITE)
-    return MirroredAs(
-        table.relation.id,
-        table.relation,
-        frozenset(table.mapping.key_columns),
-        table.mapping.needs_text,
-        table.rule.durability is Durability.STRICT,
-        ack.timeout if ack.effective(phase) is AckMode.SYNC else None,
-        {
-            column.name: column.codec.out
-            for column in table.mapping.columns
-            if column.name in table.mapping.key_columns and column.codec.binary
-        },
-    )
-
-
-class _CountedGaps:
-    """Counts the gaps that a limit has made, as such."""
-
-    def __init__(self, keeper: GapKeeper, counters: Counters) -> None:
-        self._keeper = keeper
-        self._counters = counters
-
-    def record(self, database: str, unseen: Unseen, version: int) -> None:
-        if unseen.cause is Cause.OVERFLOW:
-            self._counters.limits_reached["spool_size"] += 1
-        self._keeper.record(database, unseen, version)
-
-
-class _Positions:
-    """Positions of the source for the heartbeat; the mirror learns them too."""
-
-    def __init__(self, catalogue: CatalogueBook, mirror: Mirror) -> None:
-        self._catalogue = catalogue
-        self._mirror = mirror
-
-    async def position(self, database: str) -> int:
-        version = await self._catalogue.source(database).insert_position()
-        self._mirror.noted(database, version)
-        return version
-
-
-class _Tables:
-    """What the rereader asks."""
-
-    def __init__(self, mirroring: Mirroring) -> None:
-        self._mirroring = mirroring
-
-    def table(self, database: str, table: TableId) -> MirroredTable | None:
-        return self._mirroring.tables.named(database, table.schema, table.name)
-
-    def ruled(self, database: str, table: TableId) -> bool:
-        return table in ruled_tables(self._mirroring.tables.rules, database)
-
-    def snapshot(self, database: str) -> Snapshot | None:
-        return self._mirroring.catalogue.current(database)
-
-    def source(self, database: str) -> SourceDatabase:
-        return self._mirroring.catalogue.source(database)
-
-    def refresh_soon(self, database: str) -> None:
-        self._mirroring.catalogue.refresh_soon(database)

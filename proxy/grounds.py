@@ -1,0 +1,39 @@
+"""From tables that are mirrored to what the plans of sessions rest on."""
+
+from __future__ import annotations
+
+from proxy.catalog.model import Snapshot
+from proxy.mirror.tables import MirroredTable, TableBook
+from proxy.phases import Phase
+from proxy.rulefiles.types import AckMode, Durability
+from proxy.session.plan import Ground, MirroredAs
+
+
+def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: int) -> Ground | None:
+    """None where nothing of the database is mirrored."""
+    tables: dict[int, MirroredAs] = {}
+    for table in book.mirrored(database):
+        seen = mirrored_as(table)
+        tables[table.relation.oid] = seen
+        if table.relation.kind == "p":
+            tables.update(dict.fromkeys(table.relation.children, seen))
+    return Ground(snapshot, tables, generation) if tables else None
+
+
+def mirrored_as(table: MirroredTable) -> MirroredAs:
+    """What a session must know of it."""
+    ack = table.rule.ack
+    phase = max(table.rule.effective, Phase.DUAL_WRITE)
+    return MirroredAs(
+        table.relation.id,
+        table.relation,
+        frozenset(table.mapping.key_columns),
+        table.mapping.needs_text,
+        table.rule.durability is Durability.STRICT,
+        ack.timeout if ack.effective(phase) is AckMode.SYNC else None,
+        {
+            column.name: column.codec.out
+            for column in table.mapping.columns
+            if column.name in table.mapping.key_columns and column.codec.binary
+        },
+    )
