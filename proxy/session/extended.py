@@ -60,6 +60,8 @@ class ExtendedQueries(SimpleQueries):
             self._fetch_rest(portal)
         prepared = self.statements.get(name)
         if prepared is not None:
+            if prepared.twins and self._making_twin(prepared) and self._settle():
+                return False
             self._refresh(prepared)
         if prepared is None or (prepared.plan is None and not prepared.spliced):
             self.portals.pop(portal, None)
@@ -111,6 +113,12 @@ class ExtendedQueries(SimpleQueries):
             self._expected.append(Expected(Owed.PARSE, hidden=True, statement=name, previous=prepared))
         returning = spliced and plan is not None and plan.steps[0].returning
         return rewriting.bind_with(message, statement=name, extra_binary=returning)
+
+    def _making_twin(self, prepared: Prepared) -> bool:
+        """Whether an earlier batch, which may fail, is still to make one."""
+        return any(entry.previous is prepared and entry.hidden for entry in self._expected) and any(
+            entry.owed in READY for entry in self._expected
+        )
 
     def _describe(self, message: bytes) -> bool:
         kind, name = rewriting.target(message)

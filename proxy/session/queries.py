@@ -76,8 +76,12 @@ class SimpleQueries(Waiting):
         if splittable and (position or (strict and writes and (outside or plan.ends))):
             self._cleared = False
             self._forget_unnamed()
+            in_block = self.block or any(step.kind is Kind.BEGIN for step in steps)
             self._waiting.extendleft(
-                [(FINISH, b"", True), *((STEP, SplitStep(plan, step), True) for step in reversed(steps))]
+                [
+                    (FINISH, b"B" if in_block else b"", True),
+                    *((STEP, SplitStep(plan, step), True) for step in reversed(steps)),
+                ]
             )
             return self._consumed()
         if not self._cleared:
@@ -179,8 +183,11 @@ class SimpleQueries(Waiting):
             self._ask_position(step)
         return True
 
-    def _finish_query(self) -> bool:
-        """The end of a simple query that was sent in the extended protocol."""
+    def _finish_query(self, in_block: bytes) -> bool:
+        """The end of a simple query that was sent in the extended protocol.
+
+        Its last portal goes with the transaction, but not if that goes on (`in_block` is not empty).
+        """
         if not self._skipping:
             if self.transaction is not None:
                 if self._hold():
@@ -189,6 +196,9 @@ class SimpleQueries(Waiting):
             if not self._skipping:
                 self._out.append(rewriting.close(b"S", b""))
                 self._expected.append(HIDDEN_CLOSE)
+                if in_block:
+                    self._out.append(rewriting.close(b"P", b""))
+                    self._expected.append(HIDDEN_CLOSE)
         self._cleared = False
         self._skipping = False
         self._out.append(rewriting.SYNC)

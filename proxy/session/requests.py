@@ -107,7 +107,7 @@ class CapturingRelay(CopyData):
     def _request(self, kind: int, message: bytes | SplitStep, whole: bool) -> bool:
         """Deals with one message; False if it must wait, and will be asked about again."""
         if kind >= STEP:
-            return self._run_step(message) if isinstance(message, SplitStep) else self._finish_query()
+            return self._run_step(message) if isinstance(message, SplitStep) else self._finish_query(message)
         assert isinstance(message, bytes)
         if self._skipping and kind in _SKIPPED:
             self._out.append(message)

@@ -315,3 +315,16 @@ def test_rows_left_at_a_savepoint_are_a_gap() -> None:
     script.client(query("ROLLBACK TO a")).server(complete("ROLLBACK"), ready("T"))
     script.client(query("COMMIT")).server(complete("COMMIT"), ready())
     script.mirror_heard("secure i,unobserved", "committed i,unobserved")
+
+
+def test_a_twin_that_may_fail_is_waited_for_by_the_next_batch() -> None:
+    script = CaptureScript(waits=False)
+    script.client(parse(b"d", RETURNING), SYNC).server(PARSED, ready()).client_sees(PARSED, ready())
+    picture = snapshot([relation(SHOP, "orders")], unreadable={"ann": {SHOP: "no SELECT"}})
+    script.ground = ground(picture, generation=2)
+    script.begin()
+    script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC)
+    assert script.server_got.startswith(rewriting.parse(b"_causeway_1", RETURNING))
+    script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC).server_sees()
+    script.server(error("25P02"), ready("E"))
+    assert script.server_got.startswith(rewriting.parse(b"_causeway_2", RETURNING))

@@ -343,3 +343,16 @@ def test_nothing_is_split_in_a_block_that_has_failed() -> None:
     script.server_got  # noqa: B018 - forget it
     script.client(query("TRUNCATE orders"))
     assert script.server_got.startswith(b"Q")
+
+
+def test_the_portal_of_a_statement_does_not_outlive_its_query_in_a_block() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query(f"{UPDATE}; BEGIN; {UPDATE} RETURNING id"))
+    script.server(
+        PARSED, BOUND, row(image()), complete("UPDATE 1"), PARSED, BOUND, NO_DATA, complete("BEGIN")
+    )
+    script.server_got  # noqa: B018 - forget it
+    script.server(PARSED, BOUND, description("id", "record_send"), complete("UPDATE 0"))
+    script.server_sees(rewriting.close(b"S", b""), rewriting.close(b"P", b""), SYNC)
+    script.server(CLOSED, CLOSED, ready("T"))
+    assert script.client_got.endswith(complete("UPDATE 0") + ready("T"))
