@@ -1,8 +1,9 @@
 """Real clients, run unchanged: each test proves itself against PostgreSQL and then holds for the proxy.
 
-`endpoint` is a fresh database reached either straight (`direct`) or through a running proxy (`proxy`). By default
-only `proxy` runs. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows that a test's expectation is PostgreSQL's own
-behaviour; run it whenever a test here is written or changed:
+`endpoint` is a fresh database reached either straight (`direct`), through a running proxy (`proxy`), or through one
+that mirrors every table (`dual_write`). By default `proxy` runs, and of `dual_write` the modules of REPRESENTATIVE;
+`CAUSEWAY_TEST_DUAL_WRITE=all`, as in CI, runs all of it. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows that a
+test's expectation is PostgreSQL's own behaviour; run it whenever a test here is written or changed:
 
     CAUSEWAY_TEST_DIRECT=1 pytest tests/clients
 
@@ -18,17 +19,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from psycopg import sql
 
+from devstack.document_store import DocumentStore
 from devstack.postgres import PASSWORD, PostgresServer
+from proxy.addresses import TcpAddress
+from proxy.admin.client import fetch_status
 from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
 from tests.clients.programs import PostgresPrograms
+from tests.clients.ruled import ANCHOR, ruled_tables
 from tests.support.proxy import ProxyProcess
 
 _numbers = count(1)
@@ -37,9 +43,18 @@ ROLE = "causeway_scram"
 """The applications' role: no superuser; every connection of this matrix authenticates with SCRAM-SHA-256."""
 
 
+REPRESENTATIVE = frozenset({"test_asyncpg", "test_psycopg", "test_pgbench", "test_sqlalchemy"})
+"""Simple and extended protocol, text and binary, pipelines, COPY, an ORM."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "endpoint_kind" in metafunc.fixturenames:
-        kinds = ["direct", "proxy"] if os.environ.get("CAUSEWAY_TEST_DIRECT") == "1" else ["proxy"]
+        kinds = ["proxy"]
+        module = metafunc.module.__name__.rpartition(".")[2]
+        if module in REPRESENTATIVE or os.environ.get("CAUSEWAY_TEST_DUAL_WRITE") == "all":
+            kinds.append("dual_write")
+        if os.environ.get("CAUSEWAY_TEST_DIRECT") == "1":
+            kinds.insert(0, "direct")
         metafunc.parametrize("endpoint_kind", kinds, scope="session")
 
 
@@ -68,9 +83,13 @@ def programs(postgres: PostgresServer) -> PostgresPrograms:
 
 
 @pytest.fixture
-def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[str]:
+def fresh_database(
+    request: pytest.FixtureRequest, superuser: Endpoint, postgres: PostgresServer
+) -> Iterator[str]:
     """A new database owned by the role, dropped at the end, when nobody may be connected to it any more."""
-    name = f"clients é {next(_numbers)}"
+    kind = request.node.callspec.params.get("endpoint_kind") if hasattr(request.node, "callspec") else None
+    # MongoDB has no databases with spaces in their names.
+    name = f"clients{'-é-' if kind == 'dual_write' else ' é '}{next(_numbers)}"
     create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
         sql.Identifier(name), sql.Identifier(ROLE)
     )
@@ -78,13 +97,19 @@ def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[st
         create += sql.SQL(" STRATEGY file_copy")
     with superuser.connect() as connection:
         connection.execute(create)
+    if kind == "dual_write":
+        with superuser.connect(dbname=name, user=ROLE, password=PASSWORD) as connection:
+            connection.execute(ANCHOR)
     yield name
     try:
         await_row(
             superuser,
-            "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = %(name)s)",
+            "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = %(name)s"
+            " AND application_name <> 'causeway')",
             {"name": name},
         )
+        if kind == "dual_write":
+            assert unruled(superuser, name) == []
     except NeverHappened:
         left = superuser.query(
             "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = %s", name
@@ -93,6 +118,18 @@ def fresh_database(superuser: Endpoint, postgres: PostgresServer) -> Iterator[st
     finally:
         with superuser.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def unruled(superuser: Endpoint, database: str) -> list[str]:
+    """Tables that the test has made and no rule names."""
+    with superuser.connect(dbname=database) as connection:
+        found = connection.execute(
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition"
+            " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+        ).fetchall()
+    ruled = ruled_tables()
+    return [f"{schema}.{name}" for schema, name in found if f"{schema}.{name}" not in ruled]
 
 
 @pytest.fixture
@@ -110,32 +147,78 @@ def proxy_endpoint(
     The server has TLS on, so the proxy's own leg is encrypted whatever the client's is. At the end it must stop of
     itself, and may have written neither a warning nor an error.
     """
-    directory = Path(tempfile.mkdtemp(prefix="causeway-clients-"))
-    rules = tmp_path_factory.mktemp("rules") / "rules.yaml"
-    rules.write_text("tables: {}\n", encoding="utf-8")
+    with running_proxy(postgres, "tables: {}\n", tmp_path_factory.mktemp("proxy")) as (proxy, directory):
+        yield reached(superuser, proxy, directory, "proxy")
+    assert complaints(proxy.log) == []
+
+
+@pytest.fixture(scope="session")
+def dual_write_endpoint(
+    postgres: PostgresServer,
+    superuser: Endpoint,
+    document_store: DocumentStore,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Endpoint]:
+    """As `proxy_endpoint`, with a rule for every table that any test makes, `durability: strict` and a document store.
+
+    Tables come after the rules, and go without them: what the proxy says of that is no complaint.
+    """
+    tables = "".join(f"  {name}:\n" for name in sorted(ruled_tables()))
+    with running_proxy(
+        postgres,
+        f"defaults: {{phase: dual_write}}\ntables:\n{tables}",
+        tmp_path_factory.mktemp("dual-write"),
+        control_dsn=postgres.dsn(),
+        store=document_store.uri,
+        spool=tmp_path_factory.mktemp("spool"),
+        catalogue_interval="200ms",
+    ) as (proxy, directory):
+        yield reached(superuser, proxy, directory, "dual_write")
+        captured = captured_rows(proxy)
+        print(f"rows captured: {captured}")
+    assert captured > 0
+    assert [line for line in complaints(proxy.log) if json.loads(line)["event"] not in EXPECTED_EVENTS] == []
+
+
+EXPECTED_EVENTS = frozenset({"catalogue_unavailable", "gap_opened", "table_not_mirrored"})
+
+
+def captured_rows(proxy: ProxyProcess) -> int:
+    assert proxy.admin is not None
+    host, _, port = proxy.admin.rpartition(":")
+    status = fetch_status(TcpAddress(host, int(port)))
+    return sum(table.mirror.captured for table in status.tables if table.mirror is not None)
+
+
+@contextmanager
+def running_proxy(
+    postgres: PostgresServer, rules: str, directory: Path, **settings: Any
+) -> Iterator[tuple[ProxyProcess, str]]:
+    """The process, and the directory of its Unix socket; it must stop of itself."""
+    (directory / "rules.yaml").write_text(rules, encoding="utf-8")
+    sockets = tempfile.mkdtemp(prefix="causeway-clients-")
     proxy = ProxyProcess(
         upstream=f"{postgres.host}:{postgres.port}",
-        listen=f"127.0.0.1:0,unix:{directory}/.s.PGSQL.6432",
+        listen=f"127.0.0.1:0,unix:{sockets}/.s.PGSQL.6432",
         admin="127.0.0.1:0",
-        rules=rules,
+        rules=directory / "rules.yaml",
         tls_cert=postgres.certificates.proxy.cert,
         tls_key=postgres.certificates.proxy.key,
+        **settings,
     )
     try:
         proxy.start()
-        yield replace(
-            superuser,
-            kind="proxy",
-            host=proxy.host,
-            port=proxy.port,
-            socket_directory=str(directory),
-            socket_port=6432,
-        )
+        yield proxy, sockets
     finally:
         status = proxy.stop()
-        shutil.rmtree(directory)
-    assert status == 0, "\n".join(proxy.log)
-    assert complaints(proxy.log) == []
+        shutil.rmtree(sockets)
+    assert status == 0, "\n".join(proxy.log[-50:])
+
+
+def reached(superuser: Endpoint, proxy: ProxyProcess, sockets: str, kind: Kind) -> Endpoint:
+    return replace(
+        superuser, kind=kind, host=proxy.host, port=proxy.port, socket_directory=sockets, socket_port=6432
+    )
 
 
 def complaints(log: list[str]) -> list[str]:
@@ -157,5 +240,5 @@ def endpoint(request: pytest.FixtureRequest, endpoint_kind: Kind, direct: Endpoi
     """The fresh database, as this variant's client reaches it."""
     if endpoint_kind == "direct":
         return direct
-    running = cast("Endpoint", request.getfixturevalue("proxy_endpoint"))
+    running = cast("Endpoint", request.getfixturevalue(f"{endpoint_kind}_endpoint"))
     return replace(running, user=direct.user, password=direct.password, dbname=direct.dbname)
