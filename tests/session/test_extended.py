@@ -325,6 +325,6 @@ def test_a_twin_that_may_fail_is_waited_for_by_the_next_batch() -> None:
     script.begin()
     script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC)
     assert script.server_got.startswith(rewriting.parse(b"_causeway_1", RETURNING))
-    script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC).server_sees()
+    script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC).server_sees(FLUSH)
     script.server(error("25P02"), ready("E"))
     assert script.server_got.startswith(rewriting.parse(b"_causeway_2", RETURNING))
