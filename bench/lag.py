@@ -40,7 +40,7 @@ LOAD = Load("-N", "prepared", 8)
 
 SINK, STORE = "sink", "store"
 _EVERY = 0.2
-_SMALL_MEMORY = "4MiB"
+_SMALL_MEMORY = "64KiB"
 """Of the mirror whose spool is filled: nearly all of it must be read back from disk."""
 
 
