@@ -438,10 +438,14 @@ def fitting(newest: bool) -> SearchStrategy[bytes]:
 
 
 def conversations(newest: bool) -> SearchStrategy[list[bytes]]:
-    """`newest`: with what PostgreSQL 18 knows."""
+    """`newest`: with what PostgreSQL 18 knows.
+
+    A batch begins by closing the unnamed portal: of a simple query that failed in a block PostgreSQL leaves one that
+    is good for nothing, and the proxy another.
+    """
     batch = st.lists(
         st.one_of(fitting(newest), fitting(newest), extended(newest)), min_size=1, max_size=8
-    ).map(lambda parts: b"".join(parts) + SYNC)
+    ).map(lambda parts: close("P") + b"".join(parts) + SYNC)
     call = st.just(function_call(PUT_NOTHING))
     part = st.one_of(simple(newest), simple(newest), batch, batch, st.sampled_from(COPIES), call)
     return st.lists(part, min_size=1, max_size=12)
