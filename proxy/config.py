@@ -178,7 +178,7 @@ class Settings(BaseModel):
     spool_size: Annotated[Bytes, Field(ge=1 << 20, le=1 << 50), Doc(LIMITS, "SIZE")] = 1 << 30
     """Disk the spool may take, all workers together; beyond it writes become gaps."""
 
-    mirror_lanes: Annotated[int, Field(ge=1, le=1024), Doc(LIMITS, "N")] = 8
+    mirror_lanes: Annotated[int, Field(ge=1, le=1024), Doc(LIMITS, "N")] = 4
     """Bulk writes that may be under way at once, per worker; the writes of one key keep to one lane."""
 
     mirror_batch: Annotated[int, Field(ge=1, le=100_000), Doc(LIMITS, "N")] = 500
@@ -212,7 +212,7 @@ class Settings(BaseModel):
     keepalive_interval: Annotated[Seconds, Field(ge=1, le=32767), Doc(TIMES, "DURATION")] = 10.0
     """Between keepalive probes; whole seconds."""
 
-    mirror_linger: Annotated[Seconds, Field(ge=0, le=60), Doc(TIMES, "DURATION")] = 0.02
+    mirror_linger: Annotated[Seconds, Field(ge=0, le=60), Doc(TIMES, "DURATION")] = 0.05
     """How long writes that no reply waits for may gather before they are sent to the store together."""
 
     store_timeout: Annotated[Seconds, Field(gt=0, le=3600), Doc(TIMES, "DURATION")] = 10.0

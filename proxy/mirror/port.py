@@ -22,11 +22,11 @@ class MirrorLimits:
     """Images of committed transactions in memory; those beyond wait in the spool."""
     transaction_memory: int = 8 << 20
     """Images of one open transaction in memory; past it `MirrorPort.spill` is called."""
-    mirror_lanes: int = 8
+    mirror_lanes: int = 4
     """Store operations that run at once."""
     mirror_batch: int = 500
     """Writes in one store operation."""
-    mirror_linger: float = 0.02
+    mirror_linger: float = 0.05
     """How long writes nobody waits for may gather before they are sent."""
     store_timeout: float = 10.0
     """One store operation."""
