@@ -23,9 +23,9 @@ _MADE_BY_PROGRAMS = """
 
 @cache
 def ruled_tables() -> frozenset[str]:
-    """schema.table of each; one that is not there is only waited for."""
+    """schema.table of each, unquoted; one that is not there is only waited for."""
     names = set(_MADE_BY_PROGRAMS.split())
     for path in HERE.rglob("*"):
         if path.suffix in (".py", ".sql", ".js", ".java") and "node_modules" not in path.parts:
             names |= {name.lower() for name in _CREATES.findall(path.read_text(encoding="utf-8"))}
-    return frozenset({"causeway_anchor.anchor", *(f"public.{name}" for name in names)})
+    return frozenset({"causeway_anchor.anchor", "ware house.stock", *(f"public.{name}" for name in names)})
