@@ -144,12 +144,20 @@ class Instance:
 
         try:
             self.mirroring = Mirroring(
-                self.settings, self.counters, self.book, index=self.index, changed=self._capture_changed
+                self.settings,
+                self.counters,
+                self.book,
+                index=self.index,
+                changed=self._capture_changed,
+                live=self._live_databases,
             )
             await self.mirroring.start(self._run)
         except MirroringError as error:
             raise StartError(str(error)) from error
         return self.mirroring.capturing
+
+    def _live_databases(self) -> set[str]:
+        return set() if self._server is None else self._server.databases()
 
     def _capture_changed(self) -> None:
         if self._server is not None:

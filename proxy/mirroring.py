@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -53,9 +53,6 @@ log = get_logger(__name__)
 Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
 """Keeps a background task running: its name, and what makes one."""
 
-MAX_MET = 1000
-"""Databases remembered so that a new rule takes hold of the sessions they have; names come from clients."""
-
 LOOK_TIMEOUT = 2.0
 """Seconds the reply to DDL on a watched table waits for a look at the catalogue, at most."""
 
@@ -75,12 +72,15 @@ class Mirroring:
         *,
         index: int = 0,
         changed: Callable[[], None] = lambda: None,
+        live: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """`index` of the worker; `changed` is called when other connections may have to be captured than before."""
+        """`index` of the worker; `changed` is called when other connections may have to be captured than before, and
+        `live` gives the databases that sessions are in."""
         self._settings = settings
         self._counters = counters
         self._book = book
         self._changed = changed
+        self._live = live
         self._index = index
         if settings.store is None:
             raise MirroringError("no `store` is given")
@@ -107,8 +107,6 @@ class Mirroring:
         self._generation = 0
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._met: set[str] = set()
-        """Databases that clients have connected to."""
         self._gap_file = self._open_gap_file(settings.spool)
         try:
             self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
@@ -178,7 +176,7 @@ class Mirroring:
             defined=self._defined,
             want_role=self._catalogue.want_role,
         )
-        self.capturing = Capturing(self.plans, self.mirror, prepare=self._meet)
+        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
         self._unsubscribe = [
             book.subscribe(self._rules_changed),
             self._catalogue.subscribe(self._catalogue_changed),
@@ -251,12 +249,6 @@ class Mirroring:
         """Whether a rule asks for a table of the database to be mirrored, and that could be done."""
         return self._settings.control_dsn is not None and bool(ruled_tables(self._book.current, database))
 
-    async def _meet(self, database: str) -> None:
-        """A client is about to connect to the database."""
-        if len(self._met) < MAX_MET:
-            self._met.add(database)
-        await self._prepare(database)
-
     async def _prepare(self, database: str) -> None:
         """Knows the database's catalogue, or that it cannot be had in time."""
         if database in self._grounds or not self._concerns(database):
@@ -280,7 +272,7 @@ class Mirroring:
     def _rules_changed(self, old: RuleSet, new: RuleSet) -> None:
         self._rebuild()
         self._catalogue.rules_changed()
-        for database in self._known_databases() | self._met:
+        for database in {*self._known_databases(), *self._live()}:
             self._begin(self._prepare(database))
 
     def _catalogue_changed(self, database: str, old: Snapshot | None, new: Snapshot) -> None:

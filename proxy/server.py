@@ -168,6 +168,14 @@ class ProxyServer:
         _, waiter = await self.connector.open_route(route, lambda: _CancelLeg(request.packet))
         await waiter.done
 
+    def databases(self) -> set[str]:
+        """Those that sessions are in."""
+        return {
+            connection.session.message.database
+            for connection in self._connections
+            if connection.session.stage is Stage.RELAY and connection.session.message is not None
+        }
+
     def consider_capture(self) -> None:
         """Rules or catalogue have changed: some connections may have to be captured, or need it no more."""
         for connection in tuple(self._connections):
