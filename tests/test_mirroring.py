@@ -15,6 +15,7 @@ from devstack.ports import free_port
 from devstack.postgres import PostgresServer
 from proxy.instance import StartError
 from proxy.phases import Phase
+from tests.support.fleet import forget_fleet
 from tests.support.instance import RunningInstance
 from tests.support.waiting import eventually
 
@@ -82,6 +83,7 @@ class World:
 def world(
     postgres: PostgresServer, database: str, document_store: DocumentStore, tmp_path: Path
 ) -> Iterator[World]:
+    forget_fleet(document_store.uri)
     made = World(postgres, database, document_store, tmp_path)
     yield made
     made.ended()

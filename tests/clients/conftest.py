@@ -176,6 +176,7 @@ def dual_write_endpoint(
         store=document_store.uri,
         spool=tmp_path_factory.mktemp("spool"),
         catalogue_interval="200ms",
+        heartbeat_interval="200ms",  # it lives as long as the session, and other proxies wait for it
     ) as (proxy, directory):
         yield reached(superuser, proxy, directory, "dual_write")
         captured = captured_rows(proxy)

@@ -24,6 +24,7 @@ from tests.mirroring.expected import compare
 from tests.mirroring.schema import Table
 from tests.support.conversation import COPY_DONE, SYNC, bind, copy_data, describe, execute, parse
 from tests.support.faults import Cut, Direction, Fault, FaultProxy
+from tests.support.fleet import forget_fleet
 from tests.support.instance import RunningInstance
 from tests.support.transcript import query, startup_message
 
@@ -81,6 +82,10 @@ def database(postgres: PostgresServer) -> Iterator[str]:
         yield name
 
 
+SETTLED = 60.0
+"""Seconds until every gap has closed: each waits for the next heartbeat of every other proxy that lives."""
+
+
 class Bench:
     """A proxy between two fault proxies, and the store behind it."""
 
@@ -117,9 +122,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    postgres: PostgresServer, database: str, document_store: DocumentStore, tmp_path: Path
-) -> Bench:
+def bench(postgres: PostgresServer, database: str, document_store: DocumentStore, tmp_path: Path) -> Bench:
     rules = tmp_path / "rules.yaml"
     rules.write_text("tables: {cuts: {phase: dual_write}}\n", encoding="utf-8")
     with psycopg.connect(postgres.dsn(database), autocommit=True) as connection:
@@ -127,6 +130,7 @@ def bench(
     with MongoClient[dict[str, Any]](document_store.uri) as client:
         client.drop_database(database)
         client["_causeway"]["gaps"].delete_many({"database": database})
+    forget_fleet(document_store.uri)
     return Bench(postgres, database, document_store, rules, tmp_path / "spool")
 
 
@@ -162,7 +166,7 @@ def test_cut_at_any_byte(bench: Bench, leg: str, how: Cut, direction: Direction)
                 cut.fault = Fault()
                 bench.converse(near.port)
             bench.idle(proxy)
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + SETTLED
             while found := unequal():
                 assert time.monotonic() < deadline, "\n".join(found[:20])
                 time.sleep(0.05)

@@ -45,6 +45,8 @@ async def crash(mirror: Mirror) -> None:
     for spool in mirror._refill._spools:
         spool.journal._batch = SpoolBatch()
         spool.journal.abandon()
+        # What a thread is writing is written, as it is where a kill comes a moment later.
+        await asyncio.to_thread(spool.journal._executor.shutdown, wait=True)
         mirror._directory.leave(spool.file)
 
 

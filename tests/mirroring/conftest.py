@@ -13,6 +13,7 @@ from devstack.document_store import DocumentStore
 from devstack.postgres import PostgresServer, start_postgres
 from tests.mirroring.rig import Rig, prepare
 from tests.mirroring.zygote import Zygote
+from tests.support.fleet import forget_fleet
 
 SCALE = float(os.environ.get("CAUSEWAY_MIRROR_SCALE", "1"))
 """How much longer, or shorter, than by default histories, kills and outages are: 20 for an evening's run."""
@@ -53,6 +54,7 @@ async def rig(
     source: PostgresServer, tables: str, document_store: DocumentStore, zygote: Zygote, tmp_path: Path
 ) -> AsyncIterator[Rig]:
     """Without proxies; every table has a rule."""
+    forget_fleet(document_store.uri)
     made = Rig(source, tables, document_store.uri, zygote, tmp_path)
     yield made
     await made.close()
