@@ -405,10 +405,12 @@ class Mirroring:
         return Phase.DUAL_WRITE if holding is None else holding.effective
 
     def report(self) -> MirrorReport:
-        """What this process tells of its mirroring."""
+        """What this process tells of its mirroring; the ledger may have gaps of other sources, too."""
+        served = {*self._catalogue.databases, *(name.database for name in self._tables.ruled)}
+        served |= self._known_databases()
         return compose(
             self.mirror.meters.snapshot(),
-            gaps=self.gaps.counts(),
+            gaps={place: count for place, count in self.gaps.counts().items() if place[0] in served},
             holdings={
                 (name.database or "", table_name(TableId(name.schema, name.name))): ruled.holding
                 for name, ruled in self._tables.ruled.items()

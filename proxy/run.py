@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import uvloop
@@ -63,15 +63,18 @@ async def _run(settings: Settings) -> int:
         if not isinstance(error, StartError):
             await proxy.drain(immediate=True)
         return EXIT_FAILED
-    log.info(
-        "started",
-        listen=[str(address) for address in proxy.addresses],
-        upstream=[str(host) for host in settings.upstream.hosts],
-        workers=settings.workers,
-        admin=None if admin is None else str(admin.address),
-    )
+
+    def started() -> None:
+        log.info(
+            "started",
+            listen=[str(address) for address in proxy.addresses],
+            upstream=[str(host) for host in settings.upstream.hosts],
+            workers=settings.workers,
+            admin=None if admin is None else str(admin.address),
+        )
+
     calm_collector()
-    await serve(proxy)
+    await serve(proxy, ready=started)
     if admin is not None:
         await admin.stop()
     log.info("stopped")
@@ -85,10 +88,12 @@ def calm_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-async def serve(proxy: Runnable, *, until: Awaitable[None] | None = None) -> None:
+async def serve(
+    proxy: Runnable, *, until: Awaitable[None] | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
     """Serves until SIGTERM, SIGINT or the end of `until`, then drains; a second signal does not wait.
 
-    SIGHUP reloads the rules.
+    SIGHUP reloads the rules. `ready` is called once signals mean what they should.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -117,6 +122,7 @@ async def serve(proxy: Runnable, *, until: Awaitable[None] | None = None) -> Non
     loop.add_signal_handler(signal.SIGHUP, lambda: begin(proxy.reload()))
     if until is not None:
         begin(stop_after(until))
+    ready()
     await stop.wait()
     await proxy.drain()
     for task in tasks:

@@ -49,10 +49,13 @@ async def _serve(assignment: Assignment) -> int:
         log.error("worker_start_failed", worker=assignment.index, error=str(error))
         await control.stop()
         return EXIT_FAILED
-    os.write(assignment.ready_fd, b"ready\n")
-    os.close(assignment.ready_fd)
+
+    def ready() -> None:
+        os.write(assignment.ready_fd, b"ready\n")
+        os.close(assignment.ready_fd)
+
     calm_collector()
-    await serve(instance, until=_orphaned())
+    await serve(instance, until=_orphaned(), ready=ready)
     await control.stop()
     return EXIT_OK
 

@@ -148,12 +148,15 @@ class Heartbeat:
             why = "the table was taken out of mirroring; what was written since has not been seen"
             self._keeper.record(database, Unseen(Cause.UNOBSERVED, table, None, why), 0)
 
-    async def start(self) -> None:
+    async def start(self, *, patience: float | None = FIRST_BEAT) -> None:
         """The first beat: the fleet knows of this proxy before it captures, where the store takes it in time."""
         self.tables_changed()
         await self._sample()
-        self._first = asyncio.create_task(self._try(self._register), name="first heartbeat")
-        await asyncio.wait({self._first}, timeout=FIRST_BEAT)
+        if patience is None:
+            await self._try(self._register)
+        else:
+            self._first = asyncio.create_task(self._try(self._register), name="first heartbeat")
+            await asyncio.wait({self._first}, timeout=patience)
         if not self._known:
             self._unknown_since = dict(self._passed)
 

@@ -146,7 +146,7 @@ class World:
         self.names = itertools.count()
         self.proxies = [Proxy(self) for _ in range(PROXIES)]
         for proxy in self.proxies:
-            starting = proxy.heartbeat.start()
+            starting = proxy.heartbeat.start(patience=None)
             while not step(starting):
                 pass
 
