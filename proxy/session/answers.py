@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from proxy.admin.counters import Counters
-from proxy.mirror.effects import Image, TableId, Truncation
+from proxy.mirror.effects import Cause, Image, TableId, Truncation, Unseen
 from proxy.mirror.port import MirrorPort
-from proxy.mirror.versions import pack, parse_lsn
+from proxy.mirror.versions import VersionOverflow, pack, parse_lsn
 from proxy.session.expected import READY, Expected, Owed, Queue
 from proxy.session.fate import Fate
 from proxy.session.plan import Step
@@ -200,14 +200,18 @@ class Answers(Fate):
         return _SWALLOW if head.hidden else shown
 
     def _truncated(self, tables: tuple[TableId, ...], row: bytes) -> None:
-        lsn, wal_file, xid = rewriting.values_of(row)
-        if lsn is None or wal_file is None or xid is None:
-            raise rewriting.MalformedMessage("a WAL position that is NULL")
-        version = pack(int(wal_file[:8], 16), parse_lsn(lsn.decode("ascii")))
+        """Where a TRUNCATE stands. The client never asked: an answer that cannot be read costs a gap, no connection."""
         tx = self._begun()
+        try:
+            lsn, wal_file, xid = (value or b"" for value in rewriting.values_of(row))
+            version = pack(int(wal_file[:8], 16), parse_lsn(lsn.decode("ascii")))
+            number = int(xid)
+        except (VersionOverflow, ValueError) as error:
+            tx.add([Unseen(Cause.TRUNCATE, table, None, f"its WAL position: {error}") for table in tables])
+            return
         tx.add((Truncation(tables, version),))
         if tx.xid is None:
-            tx.xid = int(xid)
+            tx.xid = number
 
     def _completed(self, data: bytes, position: int, end: int) -> bytes | None:
         """CommandComplete."""

@@ -158,7 +158,7 @@ class SimpleQueries(Waiting):
             self._sealed = True
         self._cleared = False
         out, expected = self._out, self._expected
-        captured = bool(step.captured)
+        captured = step.captured
         offset = step.statement.start
         if step.writes:
             self._writing(step)
@@ -280,4 +280,4 @@ def _lacks_block(steps: Sequence[Step]) -> bool:
 
 
 def nothing() -> None:
-    """The spool has it: nobody waited."""
+    """For what nobody waits for."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from proxy.mirror.effects import Cause, Unseen
 from proxy.wire import rewriting
 from proxy.wire.messages import frame
 from tests.support.capture import (
     BOUND,
+    CLOSED,
     NO_DATA,
     PARSED,
     SYNC,
@@ -59,3 +63,25 @@ def test_what_was_prepared_before_is_learned() -> None:
     assert b"_causeway_1" in got
     script.server(PARSED, BOUND, row(as_text(image())), complete("UPDATE 1"), ready())
     script.client_sees(BOUND, complete("UPDATE 1"), ready())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (None, b"000000010000000000000001", b"700"),
+        (b"0/2000", b"000008000000000000000001", b"700"),
+        (b"0/2000", b"somewhere", b"700"),
+        (b"nowhere", b"000000010000000000000001", b"700"),
+        (b"0/2000", b"000000010000000000000001", None),
+        (b"0/2000",),
+    ],
+)
+def test_a_truncate_whose_position_cannot_be_read_is_a_gap(answer: tuple[bytes | None, ...]) -> None:
+    script = CaptureScript(waits=False)
+    script.client(query("TRUNCATE orders"))
+    script.server(PARSED, BOUND, NO_DATA, complete("TRUNCATE TABLE"))
+    script.server(PARSED, BOUND, row(*answer), complete("SELECT 1"), CLOSED, CLOSED)
+    script.server(CLOSED, ready()).client_sees(complete("TRUNCATE TABLE"), ready())
+    (effect,) = script.mirror.committed_effects
+    assert isinstance(effect, Unseen)
+    assert (effect.cause, effect.rows) == (Cause.TRUNCATE, None)
