@@ -13,7 +13,7 @@ from demo.scene import Scene
 from demo.state import Step
 from demo.view import bare, held_tables
 from proxy.admin.status import Status
-from proxy.phases import Phase
+from proxy.phases import LAST_BUILT, Phase
 
 
 class Editing:
@@ -78,7 +78,7 @@ class Editing:
         held = {bare(table) for table in status.tables if table.reasons}
         if too_much:
             expect(
-                "what asks for too much is held at dual_write, and why is said",
+                f"what asks for too much is held at {LAST_BUILT}, and why is said",
                 effective_phases(status) == edit.effective and held == too_much,
                 reasons,
             )

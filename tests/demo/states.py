@@ -18,7 +18,7 @@ from demo.side_by_side import Comparison, Latency
 from demo.state import LogLine, Outage, Pair, State, Step, Waiting, Work
 from proxy.admin.status import Status
 
-REASON = "backfill is not built yet; this version stops at dual_write"
+REASON = "dark_read is not built yet; this version stops at backfill"
 TITLES = (
     "databases",
     "proxy",
@@ -99,7 +99,7 @@ def beginning() -> State:
 
 
 def under_load() -> State:
-    """Two tables ask for more than dual_write and are held."""
+    """Two tables ask for more than what is built and are held."""
     state = beginning()
     for number, step in enumerate(state.steps[:6]):
         step.status, step.began, step.ended = "done", 100.0 + number, 101.0 + number

@@ -65,7 +65,7 @@ def test_the_picture_under_load(width: int, height: int) -> None:
         "1 applied, 0 rejected",
     ):
         assert fact in text
-    assert "held: orders, payments: backfill" in text
+    assert "held: orders, payments: dark_read" in text
 
 
 def test_each_table_has_its_phase_documents_and_queue() -> None:
