@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from proxy.admin.counters import Counters
 from proxy.mirror.effects import Cause, Image, TableId, Truncation, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.mirror.versions import VersionOverflow, pack, parse_lsn
-from proxy.session.expected import READY, Expected, Owed, Queue
+from proxy.session.expected import Expected, Owed, Queue
 from proxy.session.fate import Fate
 from proxy.session.plan import Step
 from proxy.session.plans import Plans, SessionPlans
@@ -60,7 +59,7 @@ class Answers(Fate):
         self.shared = shared
         self._counters = counters
         self._report_when = ReportWhen.NEVER
-        self._expected: Queue = deque()
+        self._expected = Queue()
         self.status = status
         """The transaction status of the last ReadyForQuery."""
         self.block = status != IDLE_STATUS
@@ -101,23 +100,24 @@ class Answers(Fate):
 
     def _acknowledged(self, data: bytes, position: int, end: int) -> bytes | None:
         """ParseComplete, BindComplete, CloseComplete."""
-        if not self._expected:
+        if self._expected.head is None:
             return None
         return _SWALLOW if self._expected.popleft().hidden else None
 
     def _no_data(self, data: bytes, position: int, end: int) -> bytes | None:
-        head = self._expected[0] if self._expected else None
+        head = self._expected.head
         if head is not None and head.owed in _DESCRIBES:
             self._expected.popleft()
             return _SWALLOW if head.hidden or head.simple else None
         return None
 
     def _parameters_described(self, data: bytes, position: int, end: int) -> bytes | None:
-        return _SWALLOW if self._expected and self._expected[0].hidden else None
+        head = self._expected.head
+        return _SWALLOW if head is not None and head.hidden else None
 
     def _stopped(self, data: bytes, position: int, end: int) -> bytes | None:
         """PortalSuspended, EmptyQueryResponse."""
-        head = self._expected[0] if self._expected else None
+        head = self._expected.head
         if head is not None and head.owed is Owed.EXECUTE:
             self._expected.popleft()
             return _SWALLOW if head.hidden else None
@@ -136,7 +136,7 @@ class Answers(Fate):
 
     def _described(self, data: bytes, position: int, end: int) -> bytes | None:
         """RowDescription."""
-        head = self._expected[0] if self._expected else None
+        head = self._expected.head
         if head is None:
             return None
         step = head.step
@@ -166,13 +166,14 @@ class Answers(Fate):
         elif step.streams:
             return None
         self._withheld = message
-        if self._expected:
-            self._expected[0].rows = True
+        if self._expected.head is not None:
+            self._expected.head.rows = True
         return _SWALLOW
 
     def _row(self, data: bytes, position: int, end: int) -> bytes | None:
         """A DataRow that holds our column, or answers a question of ours."""
-        head = self._expected[0]
+        head = self._expected.head
+        assert head is not None
         step = head.step
         if step is not None and step.hidden:
             value = data[position + 11 : end]
@@ -215,7 +216,7 @@ class Answers(Fate):
 
     def _completed(self, data: bytes, position: int, end: int) -> bytes | None:
         """CommandComplete."""
-        head = self._expected[0] if self._expected else None
+        head = self._expected.head
         if head is None:
             return None
         tag = data[position + 5 : end]
@@ -247,12 +248,12 @@ class Answers(Fate):
         status = data[position + 5]
         expected = self._expected
         head: Expected | None = None
-        while expected:
+        while expected.head is not None:
             head = expected.popleft()
-            if head.owed in READY:
+            if head.ready:
                 break
             self._undo(head)
-        while expected and expected[0].owed is Owed.COPY_END:
+        while expected.head is not None and expected.head.owed is Owed.COPY_END:
             expected.popleft()
         self.status = status
         self.copying = False
@@ -261,7 +262,7 @@ class Answers(Fate):
             learned, self._learning = self._learning, None
             self._learned(learned)
             return _SWALLOW
-        self.block = status != IDLE_STATUS and not (expected and any(e.owed in READY for e in expected))
+        self.block = status != IDLE_STATUS and not expected.readies
         self._sealed = False
         if self.portals:
             self._age_portals(idle=status == IDLE_STATUS)
@@ -290,7 +291,7 @@ class Answers(Fate):
     def _error(self, data: bytes, position: int, end: int) -> bytes | None:
         """ErrorResponse."""
         message = data[position:end]
-        head = self._expected[0] if self._expected else None
+        head = self._expected.head
         self._counters.errors[messages.sqlstate_of(message[5:])[:2]] += 1
         self._failed = True
         self._withheld = b""
@@ -299,13 +300,13 @@ class Answers(Fate):
         expected = self._expected
         if head is None:
             return None
-        if head.owed not in READY and head.owed is not Owed.COPY_END:
+        if not head.ready and head.owed is not Owed.COPY_END:
             dropped: list[Expected] = []
-            while expected and expected[0].owed is not Owed.SYNC:
+            while expected.head is not None and expected.head.owed is not Owed.SYNC:
                 dropped.append(expected.popleft())
             for entry in reversed(dropped):
                 self._undo(entry)
-            self._skipping = not expected
+            self._skipping = expected.head is None
         step = head.step
         if step is not None and step.kind is Kind.PREPARE_TRANSACTION and self.transaction is not None:
             # A PREPARE TRANSACTION that fails rolls back, as a COMMIT that fails does.
@@ -336,13 +337,7 @@ class Answers(Fate):
 
     def _copy_in(self, data: bytes, position: int, end: int) -> bytes | None:
         """The server reads copy data, sent already or still to come: Syncs sent before its end are not answered."""
-        expected = list(self._expected)
-        first = 1 if expected else 0
-        ends = [i for i in range(first, len(expected)) if expected[i].owed is Owed.COPY_END]
-        until = ends[0] if ends else len(expected)
-        self.copying = not ends
-        kept = [entry for entry in expected[first:until] if entry.owed is not Owed.SYNC]
-        self._expected = deque(expected[:first] + kept + expected[until + 1 :])
+        self.copying = not self._expected.copy_begins()
         return None
 
     def _report(self) -> None:

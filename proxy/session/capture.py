@@ -148,7 +148,7 @@ class Replies(Answers):
         """Let the client's messages go on once all they wait for has come; copy data never waits for replies."""
         if (
             self._stalled is Stalled.REPLIES
-            and (self.copying or not self._expected)
+            and (self.copying or self._expected.head is None)
             and not self._acking
             and not self._ended
         ):
@@ -184,7 +184,9 @@ class Replies(Answers):
                 position = size
                 break
             look = looks[kind]
-            if look is None or (kind == messages.DATA_ROW and not (expected and expected[0].rows)):
+            if look is None or (
+                kind == messages.DATA_ROW and (expected.head is None or not expected.head.rows)
+            ):
                 if end > size:
                     self._passing = end - size
                     position = size
@@ -195,7 +197,6 @@ class Replies(Answers):
                 self._need = end - position
                 break
             answer = look(data, position, end)
-            expected = self._expected
             if self._acking:
                 if start < position:
                     out.append(data[start:position])
@@ -257,7 +258,7 @@ class Replies(Answers):
     def idle(self) -> bool:
         return (
             self.status == IDLE_STATUS
-            and not self._expected
+            and self._expected.head is None
             and not self._stalled
             and not self._acking
             and not self.unobserved
@@ -292,7 +293,7 @@ class Replies(Answers):
             case ReportWhen.IDLE:
                 return self.idle
             case ReportWhen.ANSWERED:
-                return not self._expected and not self._stalled and self.reply_at_boundary
+                return self._expected.head is None and not self._stalled and self.reply_at_boundary
 
     def ended(self) -> None:
         """The connection is over; what became of an open transaction is PostgreSQL's to say."""

@@ -54,7 +54,7 @@ class CopyData(ExtendedQueries):
         self._out.append(message)
         if self.copying:
             self.copying = False
-        elif self._expected:
+        elif self._expected.head is not None:
             self._expected.append(COPY_END)
         return True
 

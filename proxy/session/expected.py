@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class Owed(IntEnum):
 
 
 READY = frozenset({Owed.SYNC, Owed.QUERY, Owed.FUNCTION_CALL})
-"""Answered by one ReadyForQuery."""
+"""Answered by one ReadyForQuery each."""
 
 
 class Expected:
@@ -38,9 +39,11 @@ class Expected:
     __slots__ = (
         "hidden",
         "index",
+        "makes_twin",
         "offset",
         "owed",
         "previous",
+        "ready",
         "rows",
         "shifts",
         "simple",
@@ -64,6 +67,8 @@ class Expected:
         shifts: tuple[tuple[int, int], ...] = (),
     ) -> None:
         self.owed = owed
+        self.ready = owed in READY
+        """Whether a ReadyForQuery is its answer, or the end of it."""
         self.hidden = hidden
         """Whether the client did not ask for it, so that nothing of the answer may reach it."""
         self.simple = simple
@@ -80,6 +85,8 @@ class Expected:
         """Of a Parse or Close: the name whose meaning it changes."""
         self.previous = previous
         """Of a Parse or Close: what the name meant before, should it fail; of a hidden one, whose twin it makes."""
+        self.makes_twin = hidden and previous is not None
+        """Whether it makes another copy of a prepared statement."""
         self.truncates = truncates
         """The tables of the TRUNCATE whose WAL position is being asked."""
         self.offset = offset
@@ -110,4 +117,68 @@ HIDDEN_PARSE = Expected(Owed.PARSE, hidden=True)
 HIDDEN_BIND = Expected(Owed.BIND, hidden=True)
 HIDDEN_CLOSE = Expected(Owed.CLOSE, hidden=True)
 
-Queue = deque[Expected]
+
+class Queue:
+    """Everything the server owes, the oldest first. What is asked of it for every message takes the same time whatever
+    its length: a pipeline may be thousands of messages long."""
+
+    __slots__ = ("_entries", "_twins", "head", "readies")
+
+    def __init__(self) -> None:
+        self._entries: deque[Expected] = deque()
+        self.head: Expected | None = None
+        """What the server answers next; None: it owes nothing."""
+        self.readies = 0
+        """ReadyForQuery messages it owes."""
+        self._twins = 0
+        """Entries that make a twin."""
+
+    def __iter__(self) -> Iterator[Expected]:
+        return iter(self._entries)
+
+    def append(self, entry: Expected) -> None:
+        self._entries.append(entry)
+        if self.head is None:
+            self.head = entry
+        if entry.ready:
+            self.readies += 1
+        elif entry.makes_twin:
+            self._twins += 1
+
+    def extend(self, entries: Iterable[Expected]) -> None:
+        for entry in entries:
+            self.append(entry)
+
+    def popleft(self) -> Expected:
+        entries = self._entries
+        entry = entries.popleft()
+        self.head = entries[0] if entries else None
+        if entry.ready:
+            self.readies -= 1
+        elif entry.makes_twin:
+            self._twins -= 1
+        return entry
+
+    def makes_twin_of(self, prepared: Prepared) -> bool:
+        """Whether another copy of a prepared statement is still to be made."""
+        return self._twins > 0 and any(
+            entry.makes_twin and entry.previous is prepared for entry in self._entries
+        )
+
+    def copy_begins(self) -> bool:
+        """The server reads the head's copy data: Syncs sent before its end are not answered.
+
+        Returns whether that end was sent already.
+        """
+        entries = list(self._entries)
+        first = 1 if entries else 0
+        end = next((i for i in range(first, len(entries)) if entries[i].owed is Owed.COPY_END), len(entries))
+        kept = [entry for entry in entries[first:end] if entry.owed is not Owed.SYNC]
+        self._refill([*entries[:first], *kept, *entries[end + 1 :]])
+        return end < len(entries)
+
+    def _refill(self, entries: list[Expected]) -> None:
+        self._entries.clear()
+        self.head = None
+        self.readies = self._twins = 0
+        self.extend(entries)

@@ -12,7 +12,6 @@ from proxy.session.expected import (
     PLAIN_DESCRIBE_STATEMENT,
     PLAIN_EXECUTE,
     PLAIN_SYNC,
-    READY,
     Expected,
     Owed,
 )
@@ -71,8 +70,7 @@ class ExtendedQueries(SimpleQueries):
         step = prepared.step
         if step is not None:
             step = self._resolved(step, self.statements)
-        ahead = sum(entry.owed in READY for entry in self._expected) if self._expected else 0
-        bound = Portal(step, prepared.origin, ahead)
+        bound = Portal(step, prepared.origin, self._expected.readies)
         wanted = step is not None and step.captured
         if step is not None and step.kind is Kind.EXECUTE:
             bound.shown = step if wanted else None
@@ -116,9 +114,7 @@ class ExtendedQueries(SimpleQueries):
 
     def _making_twin(self, prepared: Prepared) -> bool:
         """Whether an earlier batch, which may fail, is still to make one."""
-        return any(entry.previous is prepared and entry.hidden for entry in self._expected) and any(
-            entry.owed in READY for entry in self._expected
-        )
+        return self._expected.readies > 0 and self._expected.makes_twin_of(prepared)
 
     def _describe(self, message: bytes) -> bool:
         kind, name = rewriting.target(message)

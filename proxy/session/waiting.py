@@ -9,7 +9,7 @@ from proxy.admin.counters import Counters
 from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
-from proxy.session.expected import READY, Expected, Owed
+from proxy.session.expected import Expected, Owed
 from proxy.session.plan import ENDS, KeyPins, Plan, Step
 from proxy.session.plans import Plans, SessionPlans
 from proxy.sql.model import Kind, Literal
@@ -72,7 +72,7 @@ class Waiting(Replies):
 
     def _settle(self) -> bool:
         """True if the message at hand must wait until the server has answered everything."""
-        if self._cleared or not self._expected or self.copying:
+        if self._cleared or self._expected.head is None or self.copying:
             return False
         if self._unsynced:
             self._out.append(rewriting.FLUSH)
@@ -177,7 +177,7 @@ class Waiting(Replies):
         """True if the message at hand, before which rows left in these portals are to be fetched, must wait: something
         under way may fail, and the portals with it."""
         left = any(bound.unfetched for name in portals if (bound := self.portals.get(name)) is not None)
-        return left and any(entry.owed in READY for entry in self._expected) and self._settle()
+        return left and self._expected.readies > 0 and self._settle()
 
     def _leave_portals(self) -> None:
         """Before a savepoint: the rows left in portals are the client's to fetch behind it, where a rollback to it
