@@ -10,17 +10,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import bson
+
+from proxy.stores.bson_form import OPTIONS
 from proxy.stores.identity import identity
 from proxy.stores.protocol import (
     NOTHING,
     Document,
     GapEntry,
+    Index,
     Key,
     Namespace,
     Outcome,
     Poison,
     Repair,
     State,
+    StoreRefused,
     Write,
 )
 
@@ -33,6 +38,7 @@ class ModelStore:
         self._floors: dict[Namespace, int] = {}
         self._gaps: dict[str, GapEntry] = {}
         self._own: dict[str, dict[str, Document]] = {}
+        self._indexes: dict[Namespace, dict[str, Index]] = {}
 
     def documents(self, namespace: Namespace) -> list[Document]:
         """What a reader of the collection finds."""
@@ -42,7 +48,7 @@ class ModelStore:
             if state.document is not None
         ]
 
-    def state(self, namespace: Namespace, key: Any) -> State:
+    def state_of(self, namespace: Namespace, key: Any) -> State:
         floor = State(self._floors.get(namespace, 0), 0, None)
         _, state = self._states.get(namespace, {}).get(identity(key), (key, NOTHING))
         return floor if _pair(floor) > _pair(state) else state
@@ -58,18 +64,18 @@ class ModelStore:
     async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
         return [
             self._put(namespace, write.key, State(0, 0, write.document, write.extra))
-            if self.state(namespace, write.key.value) == NOTHING
+            if self.state_of(namespace, write.key.value) == NOTHING
             else Outcome.STALE
             for write in writes
         ]
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
-        return [self.state(namespace, key.value) for key in keys]
+        return [self.state_of(namespace, key.value) for key in keys]
 
     async def repair(self, namespace: Namespace, repairs: Sequence[Repair]) -> list[bool | Poison]:
         answers: list[bool | Poison] = []
         for one in repairs:
-            expected = _pair(self.state(namespace, one.key.value)) == _pair(one.expected)
+            expected = _pair(self.state_of(namespace, one.key.value)) == _pair(one.expected)
             if expected:
                 state = State(one.expected.version, one.expected.repairs + 1, one.document, one.extra)
                 self._put(namespace, one.key, state)
@@ -93,6 +99,31 @@ class ModelStore:
             )
         ]
         return found[: limit + 1]
+
+    async def read(self, namespace: Namespace, ids: Sequence[Any]) -> list[bytes]:
+        found = []
+        for value in ids:
+            _, state = self._states.get(namespace, {}).get(identity(value), (value, NOTHING))
+            if state.document is not None:
+                found.append(bson.encode({**state.document, "_cw": state.extra}, codec_options=OPTIONS))
+        return found
+
+    async def scan(self, namespace: Namespace, after: Any, limit: int) -> list[Any]:
+        """In some order that does not change."""
+        there = {repr(identity(document["_id"])): document["_id"] for document in self.documents(namespace)}
+        last = "" if after is None else repr(identity(after))
+        return [there[name] for name in sorted(name for name in there if name > last)[:limit]]
+
+    async def count(self, namespace: Namespace) -> int:
+        return len(self.documents(namespace))
+
+    async def indexes(self, namespace: Namespace) -> list[Index]:
+        return list(self._indexes.get(namespace, {}).values())
+
+    async def create_index(self, namespace: Namespace, index: Index) -> None:
+        known = self._indexes.setdefault(namespace, {})
+        if known.setdefault(index.name, index) != index:
+            raise StoreRefused(f"there is another index {index.name}")
 
     async def open_gap(self, gap: GapEntry) -> None:
         known = self._gaps.get(gap.id)
@@ -123,6 +154,19 @@ class ModelStore:
     async def get_state(self, kind: str) -> dict[str, Document]:
         return dict(self._own.get(kind, {}))
 
+    async def state(self, kind: str, name: str) -> Document | None:
+        return self._own.get(kind, {}).get(name)
+
+    async def swap_state(self, kind: str, name: str, expected: int, value: Document | None) -> bool:
+        states = self._own.setdefault(kind, {})
+        if states.get(name, {}).get("revision", 0) != expected:
+            return False
+        if value is None:
+            states.pop(name, None)
+        else:
+            states[name] = {**value, "revision": expected + 1}
+        return True
+
     async def delete_state(self, kind: str, name: str) -> None:
         self._own.get(kind, {}).pop(name, None)
 
@@ -130,7 +174,7 @@ class ModelStore:
         """Nothing to be closed."""
 
     def _advance(self, namespace: Namespace, key: Key, state: State) -> Outcome:
-        if _pair(state) <= _pair(self.state(namespace, key.value)):
+        if _pair(state) <= _pair(self.state_of(namespace, key.value)):
             return Outcome.STALE
         return self._put(namespace, key, state)
 

@@ -17,13 +17,14 @@ from bson import Int64
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from proxy.stores import convergence
+from proxy.stores import convergence, mongo_indexes, mongo_reads
 from proxy.stores.identity import identity
 from proxy.stores.mongo_commands import OWN_DATABASE, Link, MongoCollections
 from proxy.stores.mongo_errors import DUPLICATE_KEY, CommandRejected, poison
 from proxy.stores.protocol import (
     Document,
     GapEntry,
+    Index,
     Key,
     Namespace,
     Outcome,
@@ -152,6 +153,21 @@ class MongoStore:
                 break
         return list(found.values())[: limit + 1]
 
+    async def read(self, namespace: Namespace, ids: Sequence[Any]) -> list[bytes]:
+        return await mongo_reads.read(self._link, namespace, ids)
+
+    async def scan(self, namespace: Namespace, after: Any, limit: int) -> list[Any]:
+        return await mongo_reads.scan(self._link, namespace, after, limit)
+
+    async def count(self, namespace: Namespace) -> int:
+        return await mongo_reads.count(self._link, namespace)
+
+    async def indexes(self, namespace: Namespace) -> list[Index]:
+        return await mongo_indexes.indexes(self._link, namespace)
+
+    async def create_index(self, namespace: Namespace, index: Index) -> None:
+        await mongo_indexes.create_index(self._link, namespace, index)
+
     async def open_gap(self, gap: GapEntry) -> None:
         """Each sighting makes `last_seen` later than it was, whatever the clocks of those who see it."""
         never = datetime.fromtimestamp(0, UTC)
@@ -197,6 +213,29 @@ class MongoStore:
         with _own_fault():
             found = await self._link.find(Namespace(OWN_DATABASE, _state_collection(kind)), {})
         return {document["_id"]: document["value"] for document in found}
+
+    async def state(self, kind: str, name: str) -> Document | None:
+        with _own_fault():
+            found = await self._link.find(Namespace(OWN_DATABASE, _state_collection(kind)), {"_id": name})
+        return found[0]["value"] if found else None
+
+    async def swap_state(self, kind: str, name: str, expected: int, value: Document | None) -> bool:
+        query: dict[str, Any] = {"_id": name, "value.revision": expected}
+        place = _state_collection(kind)
+        command: dict[str, Any]
+        if value is None:
+            command = {"delete": place, "deletes": [{"q": query, "limit": 1}]}
+        else:
+            whole = {"value": {**value, "revision": expected + 1}}
+            command = {"update": place, "updates": [{"q": query, "u": whole}]}
+            if not expected:
+                command = {"insert": place, "documents": [{"_id": name, **whole}]}
+        with _own_fault():
+            reply = await self._link.write(OWN_DATABASE, command)
+        if [error["code"] for error in reply.get("writeErrors", ())] == [DUPLICATE_KEY]:
+            return False
+        _check(reply)
+        return bool(reply["n"])
 
     async def delete_state(self, kind: str, name: str) -> None:
         with _own_fault():

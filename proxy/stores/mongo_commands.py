@@ -15,15 +15,14 @@ from typing import Any, Final
 
 import bson
 import pymongo
-from bson import CodecOptions, DBRef, Decimal128, Int64
-from bson.binary import UuidRepresentation
-from bson.codec_options import DatetimeConversion
+from bson import CodecOptions, Decimal128, Int64
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.read_concern import ReadConcern
 
+from proxy.stores.bson_form import OPTIONS, RAW, decode
 from proxy.stores.convergence import Area, Found, Item, Pair, Wrote
 from proxy.stores.identity import identity
 from proxy.stores.mongo_errors import (
@@ -50,20 +49,6 @@ _PLAIN_KEYS: Final = frozenset({Int64, Decimal128, uuid.UUID})
 """Keys of these types are always possible."""
 _UNENCODABLE: Final = (BSONError, OverflowError, TypeError, ValueError, RecursionError)
 """What the encoder raises for values that BSON cannot hold."""
-
-OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
-    uuid_representation=UuidRepresentation.STANDARD,
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-    tz_aware=True,
-    tzinfo=UTC,
-)
-_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
-    document_class=RawBSONDocument,
-    uuid_representation=UuidRepresentation.STANDARD,
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-    tz_aware=True,
-    tzinfo=UTC,
-)
 
 Client = AsyncMongoClient[dict[str, Any]]
 
@@ -110,7 +95,7 @@ class Link:
 
         `raw` where there may be a jsonb value: the driver makes a DBRef of one that has such names.
         """
-        options: CodecOptions[Any] = _RAW if raw else OPTIONS
+        options: CodecOptions[Any] = RAW if raw else OPTIONS
         return self.client[namespace.database].get_collection(
             namespace.collection,
             codec_options=options,
@@ -300,22 +285,8 @@ class MongoCollections:
         return await self._link.write(place.database, command)
 
 
-def decode(raw: bytes) -> dict[str, Any]:
-    """A document as plain dicts: also where a jsonb value has the names of a DBRef."""
-    document = bson.decode(raw, OPTIONS)
-    return _plain(document) if b"$ref\x00" in raw else document
-
-
 def _document(raw: Any) -> dict[str, Any]:
     return decode(bytes(raw.raw))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, DBRef):
-        value = value.as_doc()
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _encoded(
@@ -338,7 +309,7 @@ def _encoded(
                     f"the document has {size:,} bytes; the store takes {MAX_DOCUMENT:,} at most"
                 )
                 continue
-        good.append((number, RawBSONDocument(raw, _RAW)))
+        good.append((number, RawBSONDocument(raw, RAW)))
     return answers, good
 
 

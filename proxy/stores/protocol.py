@@ -118,6 +118,19 @@ class GapEntry:
     last_seen: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index of a collection, beside that on `_id`."""
+
+    name: str
+    keys: tuple[tuple[str, int | str], ...]
+    """(field, 1 or -1, or the name of a special kind), in order."""
+    unique: bool = False
+    sparse: bool = False
+    partial: Document | None = None
+    """The filter that documents must match to be in it; None: all are."""
+
+
 class Store(Protocol):
     """Every method raises StoreUnavailable or StoreRefused; none of them waits longer than the store's timeout."""
 
@@ -145,6 +158,21 @@ class Store(Protocol):
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
         """The `_id`s of the documents that match one of the filters (field: BSON value), at most `limit` + 1."""
 
+    async def read(self, namespace: Namespace, ids: Sequence[Any]) -> list[bytes]:
+        """The BSON of the documents with these `_id`s, in any order, without v and r: `_cw` holds `Write.extra`."""
+
+    async def scan(self, namespace: Namespace, after: Any, limit: int) -> list[Any]:
+        """The next `limit` `_id`s after `after` in the store's own order; `after` None: the first. Of every type."""
+
+    async def count(self, namespace: Namespace) -> int:
+        """About how many documents there are."""
+
+    async def indexes(self, namespace: Namespace) -> list[Index]:
+        """Those of the collection, the one on `_id` left out."""
+
+    async def create_index(self, namespace: Namespace, index: Index) -> None:
+        """Returns when it is there, however long that takes; StoreRefused where it cannot be made."""
+
     async def open_gap(self, gap: GapEntry) -> None:
         """Adds the gap to the ledger, or to its count where it is there already, durably."""
 
@@ -159,6 +187,16 @@ class Store(Protocol):
 
     async def get_state(self, kind: str) -> dict[str, Document]:
         """All of a kind, by name."""
+
+    async def state(self, kind: str, name: str) -> Document | None:
+        """One of a kind."""
+
+    async def swap_state(self, kind: str, name: str, expected: int, value: Document | None) -> bool:
+        """Puts `value` in the place of the state whose `revision` is `expected`; False: somebody was faster.
+
+        The new one has the revision `expected` + 1. 0 stands for a state that is not there; None takes it away. A
+        kind is written either by this alone or by `put_state` alone.
+        """
 
     async def delete_state(self, kind: str, name: str) -> None: ...
 

@@ -17,6 +17,7 @@ from proxy.stores.protocol import (
     NOTHING,
     Document,
     GapEntry,
+    Index,
     Key,
     Namespace,
     Outcome,
@@ -40,7 +41,32 @@ async def no_gate() -> None:
     """Nothing else gets a turn."""
 
 
-class MemoryStore:
+class _Unasked:
+    """What nothing here asks of a store."""
+
+    async def read(self, namespace: Namespace, ids: Sequence[Any]) -> list[bytes]:
+        raise NotImplementedError
+
+    async def scan(self, namespace: Namespace, after: Any, limit: int) -> list[Any]:
+        raise NotImplementedError
+
+    async def count(self, namespace: Namespace) -> int:
+        raise NotImplementedError
+
+    async def indexes(self, namespace: Namespace) -> list[Index]:
+        raise NotImplementedError
+
+    async def create_index(self, namespace: Namespace, index: Index) -> None:
+        raise NotImplementedError
+
+    async def state(self, kind: str, name: str) -> Document | None:
+        raise NotImplementedError
+
+    async def swap_state(self, kind: str, name: str, expected: int, value: Document | None) -> bool:
+        raise NotImplementedError
+
+
+class MemoryStore(_Unasked):
     """The protocol on dicts; every method is one step between two gates."""
 
     def __init__(self, gate: Gate = no_gate) -> None:

@@ -101,3 +101,35 @@ async def test_state() -> None:
     assert await store.get_state("proxies") == {"a": {"x": 1}}
     await store.delete_state("proxies", "a")
     assert await store.get_state("proxies") == {}
+
+
+async def swaps(store: Store, kind: str) -> list[object]:
+    """One state, created, replaced, taken away; each step tried too late as well."""
+    seen: list[object] = [await store.state(kind, "one")]
+    for expected, value in [
+        (1, {"a": 1}),
+        (0, {"a": 1}),
+        (0, {"a": 2}),
+        (1, {"a": 3}),
+        (1, {"a": 4}),
+        (1, None),
+        (2, None),
+        (2, None),
+        (0, {"a": 5}),
+    ]:
+        seen.append(await store.swap_state(kind, "one", expected, value))
+        seen.append(await store.state(kind, "one"))
+    seen.append(await store.get_state(kind))
+    return seen
+
+
+async def test_a_state_is_swapped_by_one() -> None:
+    seen = await swaps(ModelStore(), "runs")
+    assert seen[1::2] == [False, True, False, True, False, False, True, False, True, {"one": seen[-2]}]
+    assert seen[-2] == {"a": 5, "revision": 1}
+
+
+@pytest.mark.integration
+async def test_the_real_store_swaps_the_same(store: MongoStore, namespace: Namespace) -> None:
+    kind = f"test_{namespace.collection}"
+    assert await swaps(store, kind) == await swaps(ModelStore(), kind)
