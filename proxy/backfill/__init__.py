@@ -1,0 +1,1 @@
+"""The history: rows that were there before their table was mirrored, copied beside live traffic and compared."""
