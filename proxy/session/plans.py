@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,7 +11,8 @@ from proxy.mirror.effects import Cause, Unseen
 from proxy.session.plan import Ground, Identity, Plan, Step
 from proxy.session.planner import plan, unparsed
 from proxy.sql.analysis import means_the_same_everywhere
-from proxy.sql.cache import AnalysisCache
+from proxy.sql.bounded import Bounded
+from proxy.sql.cache import AnalysisCache, shape_weight
 from proxy.sql.mentions import Mentions
 from proxy.sql.model import Analysis, Kind, Statement
 from proxy.sql.savepoints import savepoint_statement
@@ -24,7 +24,8 @@ MAX_MESSAGE = 64 << 20
 LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
 
-_UNKNOWN: Final = object()
+_NOTHING: Final = Plan("", ())
+"""Kept for texts of which nothing has to be known."""
 
 _SAVEPOINT_LETTERS: Final = (b"S", b"s", b"R", b"r")
 
@@ -45,10 +46,10 @@ class Shelf:
 
     ground: Ground
     mentions: Mentions
-    plans: OrderedDict[bytes, Plan]
+    plans: Bounded[bytes, Plan]
     """By the text as the client sent it."""
-    shapes: OrderedDict[Key, Plan | None]
-    """By the text without its constants; None: nothing of interest."""
+    shapes: Bounded[Key, Plan]
+    """By the text without its constants."""
 
 
 class Plans:
@@ -83,12 +84,10 @@ class Plans:
         self.limit_reached = limit_reached
         self.analyses = AnalysisCache(cache_size)
         self._cache_size = cache_size
-        self._shelves: OrderedDict[tuple[str, str, Identity], Shelf] = OrderedDict()
+        self._shelves: Bounded[tuple[str, str, Identity], Shelf] = Bounded(MAX_SHELVES)
         self._mentions: dict[str, tuple[Ground, Mentions]] = {}
         self.hits = 0
         self.misses = 0
-        self.unmentioned = 0
-        """Texts that name nothing of interest and were not parsed."""
 
     def shelf(self, database: str, codec: str, identity: Identity, ground: Ground) -> Shelf:
         key = (database, codec, identity)
@@ -98,21 +97,9 @@ class Plans:
             if known is None or known[0] is not ground:
                 known = (ground, Mentions(ground.snapshot.watched))
                 self._mentions[database] = known
-            found = Shelf(ground, known[1], OrderedDict(), OrderedDict())
-            self._shelves[key] = found
-            while len(self._shelves) > MAX_SHELVES:
-                self._shelves.popitem(last=False)
+            found = Shelf(ground, known[1], Bounded(self._cache_size), Bounded(self._cache_size))
+            self._shelves.put(key, found)
         return found
-
-    def keep(self, shelf: Shelf, text: bytes, made: Plan) -> None:
-        shelf.plans[text] = made
-        if len(shelf.plans) > self._cache_size:
-            shelf.plans.popitem(last=False)
-
-    def keep_shape(self, shelf: Shelf, key: Key, made: Plan | None) -> None:
-        shelf.shapes[key] = made
-        if len(shelf.shapes) > self._cache_size:
-            shelf.shapes.popitem(last=False)
 
     def session(self, database: str, user: str, options: str, parameters: Mapping[str, str]) -> SessionPlans:
         return SessionPlans(self, database, user, options, parameters)
@@ -208,19 +195,17 @@ class SessionPlans:
         if len(decoded) <= LONGEST_SHAPE:
             pieces = pieces_of(decoded)
             key = key_of(pieces)
-            known = shelf.shapes.get(key, _UNKNOWN)
-            if known is None:
-                shared.unmentioned += 1
+            known = shelf.shapes.get(key)
+            if known is _NOTHING:
                 return None
-            if isinstance(known, Plan):
+            if known is not None:
                 shared.hits += 1
                 return known.of(decoded)
             if not is_certain(pieces):
                 key = None
         if not shelf.mentions.search(text, codec):
-            shared.unmentioned += 1
             if key is not None:
-                shared.keep_shape(shelf, key, None)
+                shelf.shapes.put(key, _NOTHING, shape_weight(decoded, key))
             return None
         shared.misses += 1
         if len(decoded) > shared.max_statement:
@@ -232,9 +217,9 @@ class SessionPlans:
             return self._opaque(decoded, ground)
         made = plan(decoded, analysis, ground, self._identity)
         if key is not None and made.shareable:
-            shared.keep_shape(shelf, key, made if made.matters else None)
+            shelf.shapes.put(key, made if made.matters else _NOTHING, shape_weight(decoded, key))
         elif made.matters:
-            shared.keep(shelf, text, made)
+            shelf.plans.put(text, made, len(text))
         return made if made.matters else None
 
     def _opaque(self, text: str, ground: Ground) -> Plan | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from proxy.sql.analysis import Examined, Unparsed, examine
+from proxy.sql.bounded import Bounded
 from proxy.sql.bulk import Abridged, abridged
 from proxy.sql.model import Analysis, Kind, Literal, Statement, Write
 from proxy.sql.shapes import Key, Pieces, constant, constants_of, is_certain, key_of, pieces_of, starts_of
-
-CHARACTERS_PER_ENTRY = 2048
-"""The texts a cache of n entries keeps may have n times so many characters together."""
 
 LONG_TEXT = 1024
 """Characters from which rows of constants are left out of a text; see `proxy.sql.bulk`."""
@@ -40,8 +37,6 @@ _UNSHARED_TAGS = frozenset({"EXPLAIN", "COPY"})
 """Their options may be constants: EXPLAIN (ANALYZE 0)."""
 
 _MAX_INT4 = 2**31 - 1
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class AnalysisCache:
@@ -49,8 +44,8 @@ class AnalysisCache:
 
     def __init__(self, size: int) -> None:
         """`size`: texts kept, and as many shapes; 0 keeps nothing."""
-        self._texts: _Bounded[str, Analysis | Unparsed] = _Bounded(size)
-        self._shapes: _Bounded[Key, _Template] = _Bounded(size)
+        self._texts: Bounded[str, Analysis | Unparsed] = Bounded(size)
+        self._shapes: Bounded[Key, _Template] = Bounded(size)
         self.hits = 0
         """Texts that were known."""
         self.shape_hits = 0
@@ -84,10 +79,15 @@ class AnalysisCache:
             return error
         template = _template(examined, text, pieces) if len(pieces) > 1 and is_certain(pieces) else None
         if template is not None:
-            self._shapes.put(key, template, len(text) + _KEY_ITEM_WEIGHT * len(key))
+            self._shapes.put(key, template, shape_weight(text, key))
         else:
             self._texts.put(text, examined.analysis, len(text))
         return examined.analysis
+
+
+def shape_weight(text: str, key: Key) -> int:
+    """What is kept for the shape of a text counts as so many characters."""
+    return len(text) + _KEY_ITEM_WEIGHT * len(key)
 
 
 class _Place(NamedTuple):
@@ -241,32 +241,3 @@ def _value(constant: str) -> str:
     if constant.isdigit() and int(constant) <= _MAX_INT4:
         return str(int(constant))
     return constant
-
-
-class _Bounded(Generic[_K, _V]):
-    """The entries used last, bounded in number and weight (characters)."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._room = size * CHARACTERS_PER_ENTRY
-        self._entries: OrderedDict[_K, tuple[_V, int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: _K) -> _V | None:
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        self._entries.move_to_end(key)
-        return entry[0]
-
-    def put(self, key: _K, value: _V, weight: int) -> None:
-        """Keep the value, unless it is heavier than all there is room for. `key` is not there yet."""
-        if weight > self._size * CHARACTERS_PER_ENTRY:
-            return
-        self._entries[key] = value, weight
-        self._room -= weight
-        while self._entries and (len(self._entries) > self._size or self._room < 0):
-            _, (_, freed) = self._entries.popitem(last=False)
-            self._room += freed

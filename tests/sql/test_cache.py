@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.sql import cache as module
 from proxy.sql.analysis import Unparsed, analyse
+from proxy.sql.bounded import CHARACTERS_PER_ENTRY
 from proxy.sql.cache import AnalysisCache
 from proxy.sql.model import Analysis, Kind, Literal
 from tests.sql.texts import texts
@@ -125,7 +125,7 @@ def test_size_zero_keeps_nothing() -> None:
 
 def test_long_texts_are_bounded_together() -> None:
     cache = AnalysisCache(4)
-    room = 4 * module.CHARACTERS_PER_ENTRY
+    room = 4 * CHARACTERS_PER_ENTRY
     long = [f"SELECT {letter}{'x' * (room // 2 - 20)}" for letter in "abc"]
     for text in long:
         cache.get(text)
