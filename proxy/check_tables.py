@@ -6,7 +6,7 @@ Only reads, over `control_dsn`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import asyncpg
@@ -15,6 +15,7 @@ from proxy.catalog.book import ruled_tables
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
 from proxy.catalog.preflight import Outcome, preflight
+from proxy.catalog.server import SourceServer, read_server, ruled_databases
 from proxy.catalog.source import SourceDatabase, SourceError, SourceRefused
 from proxy.config import Settings
 from proxy.finding import Finding
@@ -23,38 +24,26 @@ from proxy.mirror.tables import RuledTable, Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.rules import RuleSet
 
-MAX_DATABASES = 100
-"""Looked at for rules that hold in every database."""
-
-
 Closed = Mapping[tuple[str, TableId], str]
 """(database, table) -> why the role of `control_dsn` cannot read its rows."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """What must be known of the server before its databases are looked at."""
-
-    role: str
-    """Of `control_dsn`."""
-    databases: tuple[str, ...]
-    """Those that clients can connect to, that of `control_dsn` first."""
-
-
 async def check_tables(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
     """Every finding about every ruled table, database by database. `settings` has a `control_dsn` that works."""
+    assert settings.control_dsn is not None
     try:
-        async for finding in _check(settings, rules, await _source(settings)):
+        server = await read_server(settings.control_dsn.get_secret_value(), _limits(settings))
+        async for finding in _check(settings, rules, server):
             yield finding
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         yield Finding("table", "", "failed", f"the source cannot be asked: {error or 'no answer in time'}")
 
 
-async def _check(settings: Settings, rules: RuleSet, source: Source) -> AsyncIterator[Finding]:
+async def _check(settings: Settings, rules: RuleSet, source: SourceServer) -> AsyncIterator[Finding]:
     snapshots: dict[str, Snapshot] = {}
     closed: dict[tuple[str, TableId], str] = {}
     errors: dict[str, str] = {}
-    for database in databases(rules, source.databases):
+    for database in ruled_databases(rules, source.databases):
         try:
             snapshots[database], found = await _read(settings, rules, database)
         except SourceError as error:
@@ -66,41 +55,10 @@ async def _check(settings: Settings, rules: RuleSet, source: Source) -> AsyncIte
         yield finding
 
 
-def databases(rules: RuleSet, known: tuple[str, ...]) -> list[str]:
-    """Where tables may be mirrored: the databases that rules name, and all that are known where a rule names none."""
-    wanted = [rule for rule in rules.tables.values() if rule.phase > Phase.PASSTHROUGH]
-    named = {rule.name.database for rule in wanted if rule.name.database is not None}
-    if any(rule.name.database is None for rule in wanted):
-        named.update(known[:MAX_DATABASES])
-    return sorted(named, key=lambda name: (known.index(name) if name in known else len(known), name))
-
-
-async def _source(settings: Settings) -> Source:
-    """Raises OSError (TimeoutError among them) or asyncpg's errors."""
-    assert settings.control_dsn is not None
-    connection = await asyncpg.connect(
-        settings.control_dsn.get_secret_value(),
-        timeout=settings.connect_timeout,
-        command_timeout=settings.catalogue_timeout,
-    )
-    try:
-        role = await connection.fetchval("SELECT current_user::text")
-        rows = await connection.fetch(
-            "SELECT datname::text AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
-            " ORDER BY datname <> pg_catalog.current_database(), datname"
-        )
-    finally:
-        connection.terminate()
-    return Source(role, tuple(row["name"] for row in rows))
-
-
 async def _read(settings: Settings, rules: RuleSet, database: str) -> tuple[Snapshot, Closed]:
     """The catalogue of a database, and which tables cannot be read. Raises SourceError."""
     assert settings.control_dsn is not None
-    limits = CatalogueLimits(
-        connections=1, connect_timeout=settings.connect_timeout, query_timeout=settings.catalogue_timeout
-    )
-    source = SourceDatabase(settings.control_dsn.get_secret_value(), database, limits)
+    source = SourceDatabase(settings.control_dsn.get_secret_value(), database, _limits(settings))
     closed: dict[tuple[str, TableId], str] = {}
     try:
         snapshot = (await source.snapshot(ruled_tables(rules, database))).snapshot
@@ -116,6 +74,12 @@ async def _read(settings: Settings, rules: RuleSet, database: str) -> tuple[Snap
     return without_predefined(snapshot), closed
 
 
+def _limits(settings: Settings) -> CatalogueLimits:
+    return CatalogueLimits(
+        connections=1, connect_timeout=settings.connect_timeout, query_timeout=settings.catalogue_timeout
+    )
+
+
 def without_predefined(snapshot: Snapshot) -> Snapshot:
     """Without PostgreSQL's own roles, which nobody connects as (manual, 22.5 "Predefined Roles")."""
     unreadable = {
@@ -124,7 +88,7 @@ def without_predefined(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, unreadable=unreadable)
 
 
-def _surroundings(settings: Settings, source: Source, errors: Mapping[str, str]) -> Surroundings:
+def _surroundings(settings: Settings, source: SourceServer, errors: Mapping[str, str]) -> Surroundings:
     return Surroundings(
         store=settings.store is not None,
         spool=settings.spool is not None,

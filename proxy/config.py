@@ -190,6 +190,9 @@ class Settings(BaseModel):
     max_reread_gaps: Annotated[int, Field(ge=1, le=1_000_000), Doc(LIMITS, "N")] = 1000
     """Gaps whose rows wait to be read again, per worker; those beyond stay open for their whole table."""
 
+    max_command_connections: Annotated[int, Field(ge=1, le=1000), Doc(LIMITS, "N")] = 8
+    """Connections that a command (backfill, verify) opens to one database of the source, at most."""
+
     startup_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 60.0
     """From a client's connection to the end of its authentication (PostgreSQL: authentication_timeout)."""
 

@@ -11,7 +11,7 @@ from devstack.postgres import PostgresServer
 from proxy.addresses import Upstream
 from proxy.catalog.model import Reach, SideEffect
 from proxy.check import check
-from proxy.check_tables import check_tables, databases, describe, without_predefined
+from proxy.check_tables import check_tables, describe, without_predefined
 from proxy.config import Settings
 from proxy.finding import Finding, failed
 from proxy.mirror.effects import Cause, TableId
@@ -30,13 +30,6 @@ def described(text: str, *, surroundings: Surroundings = GIVEN, **tables: Any) -
     """(target, outcome, detail) of what is found for rules, with snapshots of the databases given."""
     book = TableBook(rules(text), tables, surroundings, last_built=Phase.DUAL_WRITE)
     return [(found.target, found.outcome, found.detail) for found in describe(book, tables)]
-
-
-def test_rules_that_name_their_databases_are_looked_at_there() -> None:
-    known = ("shop", "archive", "postgres")
-    assert databases(rules("database: blog\ntables: {posts: {phase: dual_write}}"), known) == ["blog"]
-    assert databases(rules("tables: {posts: {phase: dual_write}}"), known) == list(known)
-    assert databases(rules("tables: {posts: {phase: passthrough}}"), known) == []
 
 
 def test_what_holds_a_table_is_a_failure_with_every_reason() -> None:

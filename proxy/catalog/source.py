@@ -160,6 +160,11 @@ class SourceDatabase:
                     break
         return found
 
+    async def fetch(self, query: str, *arguments: Any, timeout: float | None = None) -> list[Record]:
+        """The rows of one read-only query, in a transaction of its own. `timeout` in seconds, else that of all."""
+        async with self._connection() as connection:
+            return await connection.fetch(query, *arguments, timeout=timeout)
+
     async def is_empty(self, relation: Relation) -> bool:
         """Whether the table, its partitions included, has no row, nor a transaction that may be adding one.
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from proxy.mirror.effects import TableId
 
+PROXY = "proxy"
+"""The role of a process that serves clients; others read the source and write to the store without capturing."""
+
 NO_VERSIONS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -53,6 +56,8 @@ class Beat:
     version or before has been carried out."""
     clean: bool = False
     """The process has ended and held nothing any more."""
+    role: str = PROXY
+    """`proxy`, or the command that the process carries out."""
 
     def document(self) -> dict[str, Any]:
         """As it is stored; names of databases and tables stand in values, where any character may be."""
@@ -72,6 +77,7 @@ class Beat:
             "gaps": [[database, table, count] for (database, table), count in self.gaps.items()],
             "passed": [[database, version] for database, version in self.passed.items()],
             "clean": self.clean,
+            "role": self.role,
         }
 
 
@@ -94,6 +100,7 @@ def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
         MappingProxyType({(database, table): count for database, table, count in document.get("gaps", ())}),
         MappingProxyType({database: int(version) for database, version in document.get("passed", ())}),
         bool(document.get("clean", False)),
+        str(document.get("role", PROXY)),
     )
 
 

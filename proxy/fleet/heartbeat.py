@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from proxy.catalog.source import SourceError
-from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait
+from proxy.fleet.beats import PROXY, Beat, Fleet, Succession, TableFact, Wait
 from proxy.fleet.cancelling import end_if_cancelled
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
@@ -70,6 +70,7 @@ class Facts:
     databases: tuple[str, ...]
     """All that this process may hold writes of."""
     queued: int
+    role: str = PROXY
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class Heartbeat:
         """Positions of the source when this proxy began to capture without the fleet knowing of it."""
         self._looked = float("-inf")
         self._failures = 0
+        self.heard = float("-inf")
+        """When the last beat that the store took was sent, by this process's clock."""
         self._coming_back: asyncio.Task[None] | None = None
         self._first: asyncio.Task[None] | None = None
         self._losses = Losses(
@@ -135,6 +138,12 @@ class Heartbeat:
     def fleet(self) -> Fleet:
         """The proxies as they were read last."""
         return self._losses.fleet
+
+    @property
+    def absent(self) -> bool:
+        """Whether others may have declared this proxy lost: it was silent for so long, or they have."""
+        silent = self._clock() - self.heard >= self._limits.proxy_lost_after / 2
+        return silent or self.proxy in self.fleet.marked
 
     def add_holder(self, holder: Holder) -> None:
         self._holders.append(holder)
@@ -283,8 +292,11 @@ class Heartbeat:
             gaps=MappingProxyType(self._keeper.own()),
             passed=MappingProxyType(dict(passed)),
             clean=clean,
+            role=facts.role,
         )
+        began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())
+        self.heard = began
         self._number = beat.number  # not where that failed: one more says that this one could be seen
 
     async def _sample(self) -> None:
