@@ -188,11 +188,16 @@ PREPARED_READ = bind_execute("r", "123456")
 def capturing(mirror: NoMirror, *, strict: bool) -> CapturingRelay:
     """A relay of an idle session that has prepared both statements."""
     base = ground(strict=strict)
-    plans = Plans(lambda database: base, cache_size=CACHE, max_statement=1 << 20, max_copy_keys=1000)
+    plans = Plans(
+        lambda database: base,
+        cache_size=CACHE,
+        max_statement=1 << 20,
+        max_message=1 << 26,
+        max_copy_keys=1000,
+    )
     relay = CapturingRelay(
         _Owner(),
         Counters(),
-        plans,
         plans.session(_DATABASE, _USER, "", {}),
         mirror,
         status=ord("I"),

@@ -11,7 +11,7 @@ from proxy.mirror.versions import VersionOverflow, pack, parse_lsn
 from proxy.session.expected import Expected, Owed, Queue
 from proxy.session.fate import Fate
 from proxy.session.plan import Step
-from proxy.session.plans import Plans, SessionPlans
+from proxy.session.plans import SessionPlans
 from proxy.session.prepared import Portal, Prepared
 from proxy.session.relay import ReportWhen
 from proxy.sql.model import Kind
@@ -46,17 +46,13 @@ class Answers(Fate):
         "block",
         "copying",
         "portals",
-        "shared",
         "statements",
         "status",
         "switch_when_idle",
     )
 
-    def __init__(
-        self, counters: Counters, shared: Plans, plans: SessionPlans, mirror: MirrorPort, *, status: int
-    ) -> None:
+    def __init__(self, counters: Counters, plans: SessionPlans, mirror: MirrorPort, *, status: int) -> None:
         super().__init__(plans, mirror)
-        self.shared = shared
         self._counters = counters
         self._report_when = ReportWhen.NEVER
         self._expected = Queue()
@@ -275,7 +271,7 @@ class Answers(Fate):
                     self._commit()
             if self._defined:
                 self._defined = False
-                if not failed and not self.shared.defined(self.database, self._acked):
+                if not failed and not self.plans.shared.defined(self.database, self._acked):
                     self._acking += 1
         self._report_due = not self._acking
         return None

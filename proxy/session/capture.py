@@ -17,7 +17,7 @@ from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.answers import IDLE_STATUS, Answers
 from proxy.session.expected import Owed
-from proxy.session.plans import Plans, SessionPlans
+from proxy.session.plans import SessionPlans
 from proxy.session.relay import ReportWhen, Write, nowhere
 from proxy.wire import messages
 from proxy.wire.framing import MAX_MESSAGE_LENGTH, run_end
@@ -95,14 +95,13 @@ class Replies(Answers):
         self,
         owner: CaptureOwner,
         counters: Counters,
-        shared: Plans,
         plans: SessionPlans,
         mirror: MirrorPort,
         *,
         status: int,
         high_water: int,
     ) -> None:
-        super().__init__(counters, shared, plans, mirror, status=status)
+        super().__init__(counters, plans, mirror, status=status)
         self.to_client: Write = nowhere
         self.to_server: Write = nowhere
         self.high_water = high_water

@@ -48,6 +48,4 @@ class Capturing:
             + (" role" if "role" in message.parameters else ""),
             session.parameters,
         )
-        return CapturingRelay(
-            owner, counters, self.plans, plans, self.mirror, status=status, high_water=high_water
-        )
+        return CapturingRelay(owner, counters, plans, self.mirror, status=status, high_water=high_water)

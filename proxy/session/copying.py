@@ -34,7 +34,7 @@ class CopyData(ExtendedQueries):
             copy.positions,
             types=copy.types,
             encoding=self.plans.codec,
-            max_rows=self.shared.max_copy_keys,
+            max_rows=self.plans.shared.max_copy_keys,
         )
 
     def _copy_data(self, message: bytes) -> bool:

@@ -15,7 +15,7 @@ from proxy.session.capture import PREPARED_QUERY, CaptureOwner, Stalled
 from proxy.session.copying import CopyData
 from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_QUERY, Expected, Owed
 from proxy.session.plan import Step
-from proxy.session.plans import Plans, SessionPlans
+from proxy.session.plans import SessionPlans
 from proxy.session.prepared import Prepared
 from proxy.session.queries import nothing
 from proxy.session.waiting import STEP, SplitStep
@@ -47,15 +47,14 @@ class CapturingRelay(CopyData):
         self,
         owner: CaptureOwner,
         counters: Counters,
-        shared: Plans,
         plans: SessionPlans,
         mirror: MirrorPort,
         *,
         status: int,
         high_water: int,
     ) -> None:
-        super().__init__(owner, counters, shared, plans, mirror, status=status, high_water=high_water)
-        self._splitter = Splitter(shared.max_message)
+        super().__init__(owner, counters, plans, mirror, status=status, high_water=high_water)
+        self._splitter = Splitter(plans.shared.max_message)
         self._copy_keys = None
         self._copy_step = None
         self._twins = 0
@@ -156,7 +155,7 @@ class CapturingRelay(CopyData):
         if kind == PIECE:
             self._out.append(piece)
             return True
-        self.shared.limit_reached("max_message")
+        self.plans.shared.limit_reached("max_message")
         unseen = self.plans.unseen_everywhere("a message that is too long to be looked at")
         if kind in (messages.QUERY, messages.PARSE) and unseen:
             if self._settle():
@@ -226,7 +225,7 @@ class CapturingRelay(CopyData):
                 if self.plans.concerns(step.statement):
                     self._defined = True
                 else:
-                    self.shared.defined(self.database, nothing)
+                    self.plans.shared.defined(self.database, nothing)
             case _:
                 pass
 

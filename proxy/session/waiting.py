@@ -11,7 +11,7 @@ from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
 from proxy.session.expected import Expected, Owed
 from proxy.session.plan import ENDS, KeyPins, Plan, Step
-from proxy.session.plans import Plans, SessionPlans
+from proxy.session.plans import SessionPlans
 from proxy.sql.model import Kind, Literal
 from proxy.wire import rewriting
 
@@ -36,14 +36,13 @@ class Waiting(Replies):
         self,
         owner: CaptureOwner,
         counters: Counters,
-        shared: Plans,
         plans: SessionPlans,
         mirror: MirrorPort,
         *,
         status: int,
         high_water: int,
     ) -> None:
-        super().__init__(owner, counters, shared, plans, mirror, status=status, high_water=high_water)
+        super().__init__(owner, counters, plans, mirror, status=status, high_water=high_water)
         self._out: list[bytes] = []
         """What goes to the server with the next write."""
         self._waiting: deque[tuple[int, bytes | SplitStep, bool]] = deque()

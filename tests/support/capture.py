@@ -228,7 +228,6 @@ class CaptureScript:
         self.relay = CapturingRelay(
             self,
             self.counters,
-            self.plans,
             self.plans.session("shop", user, options, parameters or {}),
             self.mirror,
             status=ord(status),
