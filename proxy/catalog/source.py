@@ -304,13 +304,20 @@ def rows_query(
                 arguments.append(one)
                 parts.append(f"{name} = CAST(${len(arguments)}::pg_catalog.text AS {cast})")
         conditions.append(f"({' AND '.join(parts)})")
-    shown = "CAST(ROW(t.*) AS pg_catalog.text)" if text else "NULL::pg_catalog.text"
     query = (
-        "SELECT pg_catalog.record_send(ROW(t.tableoid, NULL::pg_catalog.pg_lsn, NULL::pg_catalog.text,"
-        f" NULL::pg_catalog.xid8, NULL::pg_catalog.text, {shown}, NULL::pg_catalog.bytea, t.*))"
+        f"SELECT {record_sql(text=text)}"
         f" FROM {table_sql(relation)} AS t WHERE {' OR '.join(conditions)} LIMIT {limit}"
     )
     return query, arguments
+
+
+def record_sql(*, text: bool) -> str:
+    """A row of the table `t` as one column, as images have it; with the row's text output where it is asked for."""
+    shown = "CAST(ROW(t.*) AS pg_catalog.text)" if text else "NULL::pg_catalog.text"
+    return (
+        "pg_catalog.record_send(ROW(t.tableoid, NULL::pg_catalog.pg_lsn, NULL::pg_catalog.text,"
+        f" NULL::pg_catalog.xid8, NULL::pg_catalog.text, {shown}, NULL::pg_catalog.bytea, t.*))"
+    )
 
 
 def table_sql(relation: Relation) -> str:
