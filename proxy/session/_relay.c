@@ -237,7 +237,6 @@ typedef struct {
     uint64_t *numbers;
     Py_ssize_t last_bucket;
     char report_ready;
-    char client_terminated;
     char unobserved;
 } Relay;
 
@@ -280,9 +279,6 @@ client_found(void *context, unsigned char kind, const unsigned char *body, Py_ss
     switch (kind) {
     case 'Q': case 'S': case 'F': case 'c': case 'f':
         return pipeline_sent_(self->pipeline, kind);
-    case 'X':
-        self->client_terminated = 1;
-        return 0;
     default:
         return stop_observing(self, "unknown_frontend_message");
     }
@@ -536,7 +532,6 @@ static PyMemberDef relay_members[] = {
     {"to_client", T_OBJECT_EX, offsetof(Relay, client.write), 0, NULL},
     {"to_server", T_OBJECT_EX, offsetof(Relay, server.write), 0, NULL},
     {"report_ready", T_BOOL, offsetof(Relay, report_ready), 0, NULL},
-    {"client_terminated", T_BOOL, offsetof(Relay, client_terminated), READONLY, NULL},
     {"unobserved", T_BOOL, offsetof(Relay, unobserved), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -84,7 +84,6 @@ class Replies(Answers):
         "_owner",
         "_passing",
         "_stalled",
-        "client_terminated",
         "high_water",
         "to_client",
         "to_server",
@@ -119,7 +118,6 @@ class Replies(Answers):
         self._eof = False
         """Whether the client has ended its side while messages of it were waiting."""
         self.unobserved = False
-        self.client_terminated = False
 
     # The server's direction.
 
@@ -263,10 +261,6 @@ class Replies(Answers):
             and not self.unobserved
             and self._client_at_boundary()
         )
-
-    @property
-    def untouched(self) -> bool:
-        return False
 
     @property
     def replaceable(self) -> bool:

@@ -19,8 +19,6 @@ from proxy.sql.savepoints import savepoint_statement
 from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 from proxy.wire.encodings import UnknownEncoding, python_encoding
 
-MAX_MESSAGE = 64 << 20
-
 LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
 
@@ -61,7 +59,7 @@ class Plans:
         *,
         cache_size: int,
         max_statement: int,
-        max_message: int = MAX_MESSAGE,
+        max_message: int,
         max_copy_keys: int,
         defined: Callable[[str, Callable[[], None]], bool] = lambda database, then: True,
         want_role: Callable[[str, str], None] = lambda database, role: None,

@@ -72,7 +72,6 @@ class PyRelayCore:
         "_path",
         "_server_walk",
         "_statements",
-        "client_terminated",
         "pipeline",
         "report_ready",
         "to_client",
@@ -98,8 +97,6 @@ class PyRelayCore:
         self.to_server: Write = nowhere
         self.report_ready = False
         """Whether each ReadyForQuery is reported; only while a drain waits for one."""
-        self.client_terminated = False
-        """Whether the client said Terminate."""
         self.unobserved = False
         """Whether a stream stopped making sense."""
 
@@ -123,9 +120,7 @@ class PyRelayCore:
         started = perf_counter_ns()
         self.to_server(data)
         for kind, _ in self._client_walk.feed(data) or ():
-            if kind == messages.TERMINATE:
-                self.client_terminated = True
-            elif kind in messages.FRONTEND_TYPES:
+            if kind in messages.FRONTEND_TYPES:
                 self.pipeline.sent(kind)
             else:
                 self._stop_observing("unknown_frontend_message")
@@ -213,7 +208,7 @@ class Relay(RelayCore):
 
     def __init__(self, owner: RelayOwner, counters: Counters) -> None:
         super().__init__(
-            FRONTEND_MARKS + bytes([messages.TERMINATE]) + _UNKNOWN_FRONTEND,
+            FRONTEND_MARKS + _UNKNOWN_FRONTEND,
             _UNKNOWN_BACKEND,
             BACKEND_MARKS,
             BODY_CAP,

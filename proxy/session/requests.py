@@ -70,7 +70,6 @@ class CapturingRelay(CopyData):
             messages.COPY_DATA: self._copy_data,
             messages.COPY_DONE: self._copy_ends,
             messages.COPY_FAIL: self._copy_ends,
-            messages.TERMINATE: self._terminate,
         }
 
     def from_client(self, data: bytes) -> None:
@@ -144,11 +143,6 @@ class CapturingRelay(CopyData):
         self._cleared = False
         self._out.append(message)
         self._expected.append(PLAIN_FUNCTION_CALL)
-        return True
-
-    def _terminate(self, message: bytes) -> bool:
-        self.client_terminated = True
-        self._out.append(message)
         return True
 
     def _oversize(self, kind: int, piece: bytes) -> bool:

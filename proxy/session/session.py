@@ -430,7 +430,9 @@ class Session:
 
     def _retry(self, sqlstate: str) -> bool:
         """Tries the next host or the other encryption, as libpq does, if nothing has reached either side yet."""
-        if sqlstate not in (_CANNOT_CONNECT_NOW, _INVALID_AUTHORIZATION) or not self.relay.untouched:
+        if sqlstate not in (_CANNOT_CONNECT_NOW, _INVALID_AUTHORIZATION):
+            return False
+        if not isinstance(self.relay, Relay) or not self.relay.untouched:
             return False
         if not self._io.retry_elsewhere(sqlstate):
             return False

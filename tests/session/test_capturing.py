@@ -59,6 +59,7 @@ class World:
             lambda database: self.now if database == "capturing" else None,
             cache_size=100,
             max_statement=1 << 20,
+            max_message=1 << 20,
             max_copy_keys=100,
         )
 

@@ -22,6 +22,7 @@ class Shared:
             lambda database: self.base if database == "shop" else None,
             cache_size=50,
             max_statement=max_statement,
+            max_message=1 << 20,
             max_copy_keys=10,
         )
 

@@ -138,12 +138,6 @@ def test_the_own_share_is_one_measurement_a_chunk() -> None:
     assert wires.counters.own_share_sum > 0
 
 
-def test_terminate_is_noticed() -> None:
-    wires = Wires()
-    wires.relay.from_client(frame(ord("X"), b""))
-    assert wires.relay.client_terminated
-
-
 def test_answered_does_not_wait_for_the_transaction() -> None:
     wires = Wires()
     wires.relay.report_when = ReportWhen.ANSWERED

@@ -16,7 +16,7 @@ from proxy.wire import messages
 
 compiled = pytest.importorskip("proxy.session._relay")
 
-CLIENT_TYPES = bytes(range(256)).translate(None, b"BDPEHdCp")
+CLIENT_TYPES = bytes(range(256)).translate(None, b"BDPEHdCpX")
 SERVER_TYPES = bytes(range(256)).translate(None, b"RSKDTNA1234nstIGHWcdvVZCE")
 
 
@@ -95,7 +95,6 @@ def seen(relay: Any) -> dict[str, Any]:
         "idle": relay.idle,
         "untouched": relay.untouched,
         "boundary": relay.reply_at_boundary,
-        "terminated": relay.client_terminated,
         "unobserved": relay.unobserved,
         "events": relay.events,
         "forwarded": bytes(relay.forwarded),

@@ -71,7 +71,7 @@ def test_terminate_goes_on() -> None:
     script = CaptureScript()
     terminate = frame(ord("X"), b"")
     script.client(terminate).server_sees(terminate)
-    assert script.relay.client_terminated
+    assert script.relay.idle
 
 
 def test_a_plain_relay_may_take_over_when_nothing_is_spliced() -> None:
