@@ -5,30 +5,17 @@ Modules are imported by the commands that need them.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from proxy import __version__
+from proxy.backfill.cli_indexes import indexes
+from proxy.cli_common import EPILOG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, console, load_settings, print_json
 from proxy.cli_options import CONFIG_HELP, SettingsCommand
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from proxy.config_sources import ConfigProblem, Loaded
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
-PLAIN_WIDTH = 140
-"""Characters of a line in a file or pipe."""
-
-EPILOG = "Exit codes: 0 done, 1 a check or the proxy failed, 2 wrong usage or settings."
 
 app = typer.Typer(
     name="causeway",
@@ -48,7 +35,7 @@ def run(ctx: typer.Context) -> None:
     Every setting is a flag, a variable (CAUSEWAY_...) or a key of the configuration file; the first that is
     given counts, in this order.
     """
-    loaded = _load(ctx.obj)
+    loaded = load_settings(ctx.obj)
     from proxy.run import run as run_proxy
 
     raise typer.Exit(run_proxy(loaded.settings))
@@ -63,7 +50,7 @@ def check(
 
     What is not given is skipped: `causeway check --rules PATH` looks at the rules alone.
     """
-    loaded = _load(ctx.obj, upstream_optional=True)
+    loaded = load_settings(ctx.obj, upstream_optional=True)
     import asyncio
     from dataclasses import asdict
 
@@ -78,11 +65,11 @@ def check(
 
     findings = asyncio.run(gather())
     if as_json:
-        _print_json({"ok": not failed(findings), "findings": [asdict(finding) for finding in findings]})
+        print_json({"ok": not failed(findings), "findings": [asdict(finding) for finding in findings]})
     else:
         from proxy.check_view import render
 
-        _console().print(render(findings))
+        console().print(render(findings))
     raise typer.Exit(EXIT_FAILED if failed(findings) else EXIT_OK)
 
 
@@ -106,7 +93,7 @@ def status(
     ] = 1.0,
 ) -> None:
     """Show what a running proxy does: connections, tables and their phases, rules, processes."""
-    loaded = _load({"admin": admin, "config": config}, upstream_optional=True)
+    loaded = load_settings({"admin": admin, "config": config}, upstream_optional=True)
     address = loaded.settings.admin
     if address is None:
         typer.echo("error: the admin interface is off; there is nothing to ask", err=True)
@@ -128,13 +115,16 @@ def status(
         typer.echo("is the proxy running, and is this its admin address? (--admin, CAUSEWAY_ADMIN)", err=True)
         raise typer.Exit(EXIT_FAILED) from None
     if as_json:
-        _print_json(found.model_dump(mode="json"))
+        print_json(found.model_dump(mode="json"))
     else:
         from datetime import UTC, datetime
 
         from proxy.status_view import render
 
-        _console().print(render(found, now=datetime.now(UTC)))
+        console().print(render(found, now=datetime.now(UTC)))
+
+
+app.command(cls=SettingsCommand, epilog=EPILOG)(indexes)
 
 
 @app.command(epilog=EPILOG)
@@ -149,54 +139,21 @@ def schema(
     if config:
         from proxy.config import json_schema as config_schema
 
-        _print_json(config_schema())
+        print_json(config_schema())
     elif of_status:
         from proxy.admin.status import json_schema as status_schema
 
-        _print_json(status_schema())
+        print_json(status_schema())
     else:
         from proxy.rules import json_schema as rules_schema
 
-        _print_json(rules_schema())
+        print_json(rules_schema())
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"causeway {__version__}")
-
-
-def _load(given: dict[str, Any], *, upstream_optional: bool = False) -> Loaded:
-    """The settings; on trouble says so and ends with EXIT_USAGE."""
-    from proxy.config_sources import ConfigError, load
-
-    flags = dict(given)
-    config = flags.pop("config", None)
-    try:
-        loaded = load(flags, os.environ, config=config, upstream_optional=upstream_optional)
-    except ConfigError as error:
-        _refuse(error.problems)
-    for warning in loaded.warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    return loaded
-
-
-def _refuse(problems: tuple[ConfigProblem, ...]) -> NoReturn:
-    for problem in problems:
-        typer.echo(f"error: {problem}", err=True)
-    raise typer.Exit(EXIT_USAGE)
-
-
-def _console() -> Console:
-    """Standard output; wide where it is no terminal that says how wide it is."""
-    from rich.console import Console
-
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if known else PLAIN_WIDTH)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from proxy import __version__
 from proxy.addresses import Address, TcpAddress
 from proxy.admin.http import AdminServer
 from proxy.admin.status import Status
-from proxy.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, app
+from proxy.cli import app
+from proxy.cli_common import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from proxy.config import Settings, settings_table
 from tests.admin.sources import FixedSource
 

@@ -45,6 +45,11 @@ class Standing(Enum):
     NOT_TRANSLATED = "not translated"
     FAILED = "failed"
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether something was to be made and is not there."""
+        return self is Standing.FAILED
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
