@@ -91,8 +91,7 @@ class Fate:
     def _unseen_everywhere(self, detail: str) -> None:
         ground = self.plans.ground
         if ground is not None and ground.tables:
-            tables = dict.fromkeys(mirrored.table for mirrored in ground.tables.values())
-            self._begun().add([Unseen(Cause.UNOBSERVED, table, None, detail) for table in tables])
+            self._begun().add([Unseen(Cause.UNOBSERVED, table, None, detail) for table in ground.mirrored])
             self._strict = self._strict or ground.strict
 
     def _acked(self) -> None:

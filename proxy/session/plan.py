@@ -75,6 +75,11 @@ class Ground:
     def strict(self) -> bool:
         return any(table.strict for table in self.tables.values())
 
+    @property
+    def mirrored(self) -> Mapping[TableId, MirroredAs]:
+        """Every mirrored table, once however many partitions it has."""
+        return {known.table: known for known in self.tables.values()}
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

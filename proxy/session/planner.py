@@ -61,9 +61,7 @@ def _after(step: Step, identity: Identity) -> Identity:
 def unparsed(text: str, ground: Ground) -> tuple[Unseen, ...]:
     """What a text that cannot be looked at may have written: any mirrored table it could name."""
     lowered = text.lower()
-    return tuple(
-        Unseen(Cause.UNPARSED, table) for table in _all_tables(ground) if _named(table.name, lowered)
-    )
+    return tuple(Unseen(Cause.UNPARSED, table) for table in ground.mirrored if _named(table.name, lowered))
 
 
 def _named(name: str, lowered: str) -> bool:
@@ -72,10 +70,6 @@ def _named(name: str, lowered: str) -> bool:
     if len(wanted.encode()) >= _CUT_FROM:
         wanted = wanted[: _CUT_FROM // 4]
     return wanted in lowered or wanted.replace('"', '""') in lowered or 'u&"' in lowered
-
-
-def _all_tables(ground: Ground) -> list[TableId]:
-    return list(dict.fromkeys(mirrored.table for mirrored in ground.tables.values()))
 
 
 class _Planner:
@@ -376,13 +370,10 @@ class _Planner:
         """A DO block: the tables and functions its text names, or all where it builds statements itself."""
         text = self.text[statement.start : statement.end].lower()
         dynamic = "execute" in text
-        for mirrored in dict.fromkeys(t.table for t in self.ground.tables.values()):
-            if dynamic or _named(mirrored.name, text):
-                for other in self.ground.tables.values():
-                    if other.table == mirrored:
-                        self._touch(other)
-                        break
-                self._say(Cause.FUNCTION, mirrored, "a DO block")
+        for table, mirrored in self.ground.mirrored.items():
+            if dynamic or _named(table.name, text):
+                self._touch(mirrored)
+                self._say(Cause.FUNCTION, table, "a DO block")
         for name, effects in self.snapshot.functions.items():
             if _named(name, text):
                 for effect in effects:

@@ -232,8 +232,7 @@ class SessionPlans:
         ground = self.ground
         if ground is None:
             return ()
-        tables = dict.fromkeys(mirrored.table for mirrored in ground.tables.values())
-        return tuple(Unseen(Cause.UNPARSED, table, None, detail) for table in tables)
+        return tuple(Unseen(Cause.UNPARSED, table, None, detail) for table in ground.mirrored)
 
     def unseen_functions(self) -> tuple[Unseen, ...]:
         """What a function called by its oid may have written."""

@@ -7,6 +7,7 @@ import pytest
 from proxy.mirror.effects import Cause
 from proxy.sql.model import Verb
 from tests.session.test_planner import planned
+from tests.support.capture import ground, relation, snapshot
 
 
 def test_statements_of_a_text_are_cut_out_with_their_splice() -> None:
@@ -61,3 +62,12 @@ def test_a_prepared_statement_run_out_of_sight() -> None:
     assert step.runs == "p"
     assert [unseen.cause for unseen in step.hiding(prepared).unseen] == [Cause.CTE]
     assert step.hiding(planned("PREPARE q AS SELECT 1").steps[0]) is step
+
+
+def test_a_partitioned_table_is_one_mirrored_table() -> None:
+    parent = relation(1, "events", kind="p", children=(2, 3))
+    base = ground(
+        snapshot([parent, relation(2, "e1"), relation(3, "e2"), relation(4, "orders")]), mirrored=(1, 4)
+    )
+    assert len(base.tables) == 4
+    assert [str(table) for table in base.mirrored] == ["public.events", "public.orders"]
