@@ -15,7 +15,7 @@ _INT32 = Struct("<i").unpack_from
 _FIXED = {
     0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0,
 }  # fmt: skip
-"""Double, undefined, ObjectId, bool, date, null, int32, timestamp, int64, decimal, MaxKey, MinKey: bytes of the value."""
+"""Double, undefined, ObjectId, bool, date, null, int32, timestamp, int64, decimal, MaxKey, MinKey: bytes of a value."""
 _COUNTED = {0x02: 4, 0x03: 0, 0x04: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
 """String, document, array, binary, DBPointer, code, symbol, code with scope: bytes beside those the length counts."""
 _REGEX = 0x0B

@@ -7,6 +7,7 @@ each document that an upsert has made, and nothing else is built.
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ MAX_STATEMENTS: Final = 10_000
 _STATEMENT_ROOM: Final = 16 * 1024
 """What MongoDB allows a statement to be larger than the largest document."""
 _KEYS_AT_ONCE: Final = 1000
+_MOST: Final = 2**63 - 1
 _PLAIN_KEYS: Final = frozenset({Int64, Decimal128, uuid.UUID})
 """Keys of these types are always possible."""
 _UNENCODABLE: Final = (BSONError, OverflowError, TypeError, ValueError, RecursionError)
@@ -318,15 +320,18 @@ def _upsert(item: Item, now: datetime | None) -> dict[str, Any]:
 
 
 def _smaller(item: Item) -> dict[str, Any]:
-    """Matches the item's key with a smaller pair. `$eq` takes a key that is a document for a value, not operators."""
+    """Matches the item's key with a smaller pair, or with none: `$gte` is false of what is no number, or not there.
+
+    `$eq` takes a key that is a document for a value, not operators.
+    """
     (version, repairs) = item.pair
     if not repairs:
-        return {"_id": {"$eq": item.id}, "_cw.v": {"$lt": Int64(version)}}
+        return {"_id": {"$eq": item.id}, "_cw.v": {"$not": {"$gte": Int64(version)}}}
     return {
         "_id": {"$eq": item.id},
-        "$or": [
-            {"_cw.v": {"$lt": Int64(version)}},
-            {"_cw.v": Int64(version), "_cw.r": {"$lt": repairs}},
+        "$nor": [
+            {"_cw.v": {"$gt": Int64(version)}},
+            {"_cw.v": Int64(version), "_cw.r": {"$gte": repairs}},
         ],
     }
 
@@ -356,10 +361,18 @@ def _unencodable(document: Mapping[str, Any]) -> str:
 
 
 def _pair(mark: Any) -> Pair:
-    """Documents that others have put there count as seeded."""
+    """Documents that others have put there, or whose marks they have spoilt, count as seeded."""
     if not isinstance(mark, Mapping):
         return Pair(0, 0)
-    return Pair(int(mark.get("v", 0)), int(mark.get("r", 0)))
+    return Pair(_whole(mark.get("v")), _whole(mark.get("r")))
+
+
+def _whole(value: Any) -> int:
+    """As a 64-bit integer; 0 for what is no number."""
+    if isinstance(value, float | Decimal128):
+        number = float(str(value))
+        value = 0 if math.isnan(number) else int(min(max(number, -_MOST), _MOST))
+    return min(int(value), _MOST) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _possible(ids: Sequence[Any]) -> list[Any]:
