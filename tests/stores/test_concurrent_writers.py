@@ -27,8 +27,8 @@ def key(number: int) -> Key:
 
 @pytest.fixture
 async def stores(document_store: DocumentStore) -> AsyncIterator[list[MongoStore]]:
-    """Of several proxies."""
-    stores = [open_store(polled(document_store.uri)) for _ in range(3)]
+    """Of several proxies, patient: a machine that stalls is not what is tested here."""
+    stores = [open_store(polled(document_store.uri), timeout=60) for _ in range(3)]
     yield stores
     for store in stores:
         await store.close()
