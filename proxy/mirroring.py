@@ -112,16 +112,12 @@ class Mirroring:
             self._lifetime = Lifetime(self._gap_file, fsync=settings.spool_fsync, boot_id=read_boot_id())
         except (OSError, sqlite3.Error) as error:
             raise MirroringError(f"the spool directory {settings.spool} cannot be used: {error}") from error
-        self.gaps = GapKeeper(
-            self.store,
-            self._gap_file,
-            GapLimits(
-                max_reread_rows=settings.max_reread_rows,
-                max_reread_gaps=settings.max_reread_gaps,
-                retry_backoff_max=settings.retry_backoff_max,
-            ),
-            proxy=self._lifetime.proxy,
+        gap_limits = GapLimits(
+            max_reread_rows=settings.max_reread_rows,
+            max_reread_gaps=settings.max_reread_gaps,
+            retry_backoff_max=settings.retry_backoff_max,
         )
+        self.gaps = GapKeeper(self.store, self._gap_file, gap_limits, proxy=self._lifetime.proxy)
         self.mirror = Mirror(
             self.store,
             lambda: self._tables,
@@ -158,11 +154,7 @@ class Mirroring:
             self.gaps,
             Tables(lambda: self._tables, self._catalogue),
             self._heartbeat.wait_passed,
-            GapLimits(
-                max_reread_rows=settings.max_reread_rows,
-                max_reread_gaps=settings.max_reread_gaps,
-                retry_backoff_max=settings.retry_backoff_max,
-            ),
+            gap_limits,
             proxy=self._lifetime.proxy,
         )
         self._heartbeat.add_holder(self._rereader)
@@ -211,7 +203,7 @@ class Mirroring:
         run("heartbeat", self._heartbeat.run)
 
     def _known_databases(self) -> set[str]:
-        """Those the rules name, and that of the control connection."""
+        """Those that a rule names, to have a table of it mirrored. Others are known once a session is in them."""
         rules = self._book.current
         found = {name.database for name in rules.tables if name.database is not None}
         return {database for database in found if self._concerns(database)}

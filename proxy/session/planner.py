@@ -349,9 +349,8 @@ class _Planner:
         for reference in statement.relations:
             candidates = self._candidates(reference)
             for relation in candidates:
-                for verb in (Verb.INSERT,):
-                    for effect in self.snapshot.side_effects.get((relation.oid, verb), ()):
-                        self._effect(effect)
+                for effect in self.snapshot.side_effects.get((relation.oid, Verb.INSERT), ()):
+                    self._effect(effect)
                 mirrored = self.ground.tables.get(relation.oid)
                 if mirrored is None:
                     if relation.kind not in ("r", "p"):

@@ -160,6 +160,12 @@ class SessionPlans:
         return -1 if ground is None else ground.generation
 
     @property
+    def strict(self) -> bool:
+        """Whether what may be written to any table of the database must be durable here before it is committed."""
+        ground = self.ground
+        return ground is not None and ground.strict
+
+    @property
     def changed(self) -> bool:
         """Whether the end of the transaction may bring back another search_path."""
         return self._changed

@@ -135,7 +135,7 @@ class CapturingRelay(CopyData):
                 return False
             if not self._cleared:
                 self._begun().add(unseen)
-                self._strict = True
+                self._strict = self._strict or self.plans.strict
             if not self.block:
                 if self._hold():
                     return False
@@ -156,8 +156,7 @@ class CapturingRelay(CopyData):
                 return False
             self._cleared = False
             self._begun().add(unseen)
-            ground = self.plans.ground
-            self._strict = self._strict or (ground is not None and ground.strict)
+            self._strict = self._strict or self.plans.strict
             self.mirror.secure_now(self._begun())
             self._sealed = True
         if kind == messages.COPY_DATA and self._copy_keys is not None:

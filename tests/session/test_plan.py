@@ -70,4 +70,4 @@ def test_a_partitioned_table_is_one_mirrored_table() -> None:
         snapshot([parent, relation(2, "e1"), relation(3, "e2"), relation(4, "orders")]), mirrored=(1, 4)
     )
     assert len(base.tables) == 4
-    assert [str(table) for table in base.mirrored] == ["public.events", "public.orders"]
+    assert [table.name for table in base.mirrored] == ["events", "orders"]

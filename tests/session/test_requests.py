@@ -46,6 +46,16 @@ def test_a_function_called_by_oid_may_write() -> None:
     script.mirror_heard("secure function", "committed function")
 
 
+def test_a_function_call_waits_for_no_disk_where_no_table_asks_for_it() -> None:
+    effect = SideEffect(SHOP, Cause.FUNCTION, Reach.TABLE)
+    picture = snapshot([relation(SHOP, "orders")], functions={"f": (effect,)})
+    call = frame(ord("F"), b"\x00" * 10)
+    script = CaptureScript(ground(picture, strict=False))
+    script.client(call).server_sees(call)
+    script.server(frame(ord("V"), b"\xff\xff\xff\xff"), ready())
+    script.mirror_heard("committed function")
+
+
 def test_too_long_a_message_goes_through_in_pieces_and_is_a_gap() -> None:
     script = CaptureScript(waits=False)
     text = query("x" * (script.plans.max_message + 10))
