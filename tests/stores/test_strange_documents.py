@@ -25,7 +25,7 @@ MARKS: list[Any] = [
     {"v": None, "r": None},
     {"r": 1},
     {"v": 0.0},
-    {"v": float("nan"), "r": float("inf")},
+    {"v": float("nan"), "r": float("nan")},
     {"v": Decimal128("NaN")},
     {"v": True},
     {"v": []},
