@@ -1,0 +1,1 @@
+"""Compiling SELECTs into reads of the document store: exact, or `Unsupported`."""
