@@ -7,7 +7,7 @@ from collections.abc import Callable
 from proxy.admin.counters import Counters
 from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.model import Snapshot
-from proxy.catalog.source import SourceDatabase
+from proxy.catalog.source import SourceDatabase, SourceUnavailable
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.mirror import Mirror
@@ -35,6 +35,8 @@ class Positions:
         self._mirror = mirror
 
     async def position(self, database: str) -> int:
+        if self._catalogue.missing(database):  # the catalogue looks now and then whether it is there again
+            raise SourceUnavailable(database, "there is no such database")
         version = await self._catalogue.source(database).insert_position()
         self._mirror.noted(database, version)
         return version

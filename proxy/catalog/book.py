@@ -151,6 +151,11 @@ class CatalogueBook:
         entry = self._databases.get(database)
         return entry.error if entry is not None else None
 
+    def missing(self, database: str) -> bool:
+        """Whether the server said at the last look that it has no such database (any more)."""
+        entry = self._databases.get(database)
+        return entry is not None and entry.missing
+
     def state(self, database: str) -> CatalogueState | None:
         entry = self._databases.get(database)
         return entry.state() if entry is not None else None
@@ -284,6 +289,7 @@ class _Database:
         self._take(reading.snapshot)
 
     def _well(self) -> None:
+        self.missing = False
         self._seen = time.monotonic()
         self._failures = 0
         if self.error is not None:

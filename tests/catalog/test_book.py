@@ -159,11 +159,14 @@ async def test_a_database_that_is_not_there_is_said_so_and_read_once_it_is(
     book = make(QUICK)
     assert await asyncio.wait_for(book.ensure("not_there_yet"), 20) is None
     assert "does not exist" in (book.error("not_there_yet") or "")
+    assert book.missing("not_there_yet")
+    assert not book.missing("never_asked_for")
     news = News(book)
     postgres.psql("create database not_there_yet")
     try:
         _, new = await news.next()
         assert new.database == "not_there_yet"
+        assert not book.missing("not_there_yet")
         await book.stop()
         assert book.current("not_there_yet") is new
     finally:
