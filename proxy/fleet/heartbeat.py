@@ -182,7 +182,8 @@ class Heartbeat:
             left = [task for task in (self._first, self._coming_back) if task is not None]
             for task in left:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            if left:  # of nothing, gather makes itself an event loop where there is none
+                await asyncio.gather(*left, return_exceptions=True)
 
     async def stop(self) -> None:
         """The last beat. The end is clean if nothing is held any more. A store that is away is no error."""
