@@ -1,20 +1,12 @@
 """The run of one table's backfill, as one small document that all its workers share. Pure.
 
-A worker *claims* the next chunk of keys, copies it and *finishes* it; each of these is a function from one `Run` to
-the next, written by a compare-and-set on its revision (`Store.swap_state`). So nobody locks anything: who was slower
-reads the document again and decides anew. Whatever is not finished is still among the claims, with both of its ends,
-so a worker that is killed loses the chunks it had under way and nothing else; another takes them over. Copying a chunk
-twice is harmless, and counts once: finishing needs a claim that is still one's own.
-
-Keys are their columns' text output. Chunk n is of the keys after `low` up to and including `high`; `low` of one is
-`high` of the one before, so the chunks cut all keys up to the cursor into pieces that neither overlap nor leave one
-out.
+`proxy.backfill.moves` says how it goes on. Keys are their columns' text output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -22,11 +14,6 @@ from typing import Any, Self
 
 KIND = "backfill"
 """Of the state documents; their name is `str(TableName)` with the database."""
-
-MAX_MARKS = 12
-"""Moments kept to tell the rate from."""
-MARK_EVERY = 5.0
-"""Seconds between two of them."""
 
 KeyText = tuple[str, ...]
 """The text output of the key columns, in the key's order."""
@@ -168,6 +155,8 @@ class Run:
     status: Status = Status.RUNNING
     reason: str = ""
     """Why it is paused or has failed."""
+    held: bool = False
+    """Paused by a worker, because a proxy does not mirror the table; goes on by itself once that is over."""
     ended: datetime | None = None
     cursor: KeyText | None = None
     """The last key that is claimed or done; None: nothing is."""
@@ -237,6 +226,7 @@ class Run:
             "since": self.since,
             "status": self.status.value,
             "reason": self.reason,
+            "held": self.held,
             "ended": self.ended,
             "cursor": None if self.cursor is None else list(self.cursor),
             "exhausted": self.exhausted,
@@ -276,6 +266,7 @@ def parse_run(document: Mapping[str, Any]) -> Run:
         since=str(document["since"]),
         status=Status(document["status"]),
         reason=str(document["reason"]),
+        held=bool(document["held"]),
         ended=document["ended"],
         cursor=_key(document["cursor"]),
         exhausted=bool(document["exhausted"]),
@@ -301,145 +292,3 @@ def parse_run(document: Mapping[str, Any]) -> Run:
 
 def _key(value: Sequence[str] | None) -> KeyText | None:
     return None if value is None else tuple(value)
-
-
-def claim_next(run: Run, owner: str, boundary: Boundary, now: datetime) -> tuple[Run, Claim | None]:
-    """The run with the chunk up to `boundary` claimed. None: there is none left, or the cursor has moved on.
-
-    Nothing is claimed of a run that does not go on.
-    """
-    if run.status is not Status.RUNNING or run.exhausted or run.cursor != boundary.low:
-        return run, None
-    if boundary.high is None:
-        return _settled(replace(run, exhausted=True, updated=now), now), None
-    claim = Claim(run.claimed + 1, run.cursor, boundary.high, owner, boundary.keys)
-    after = replace(
-        run,
-        cursor=boundary.high,
-        exhausted=boundary.last,
-        claimed=claim.number,
-        claims=(*run.claims, claim),
-        updated=now,
-    )
-    return _marked(after, now), claim
-
-
-def take_over(run: Run, owner: str, gone: Collection[str], now: datetime) -> tuple[Run, Claim | None]:
-    """The run with the first claim of somebody in `gone`, or that was given back, made `owner`'s; None: there is none.
-
-    Workers that are gone are left out from then on.
-    """
-    run = _without(run, gone)
-    if run.status is not Status.RUNNING:
-        return run, None
-    for claim in run.claims:
-        if not claim.owner:
-            taken = replace(claim, owner=owner)
-            claims = tuple(taken if one is claim else one for one in run.claims)
-            return _marked(replace(run, claims=claims, updated=now), now), taken
-    return run, None
-
-
-def finish(run: Run, owner: str, number: int, counts: Counts, position: int, now: datetime) -> Run | None:
-    """The run with the chunk done. None: it is not `owner`'s any more, and is somebody else's to finish.
-
-    A chunk may be finished while the run is paused, or has failed; nothing counts after it was cancelled.
-    """
-    claim = next((one for one in run.claims if one.number == number), None)
-    if claim is None or claim.owner != owner or run.status.is_over:
-        return None
-    rest = tuple(one for one in run.claims if one is not claim)
-    done = replace(counts, keys=claim.keys, chunks=1)
-    after = replace(run, claims=rest, totals=run.totals + done, position=position, updated=now)
-    return _settled(_marked(after, now), now)
-
-
-def owns(run: Run, owner: str, number: int) -> bool:
-    """Whether the chunk is under way and `owner`'s."""
-    return any(claim.number == number and claim.owner == owner for claim in run.claims)
-
-
-def join(run: Run, owner: str, worker: Worker) -> Run:
-    """The run with one worker more. One that had failed goes on."""
-    workers = MappingProxyType({**run.workers, owner: worker})
-    after = replace(run, workers=workers)
-    return resume(after, worker.joined) if run.status is Status.FAILED else after
-
-
-def leave(run: Run, owner: str) -> Run:
-    """The run without a worker; what it had claimed and not finished is given back."""
-    return _without(run, (owner,))
-
-
-def say(run: Run, owner: str, throttled: str) -> Run:
-    """The run that tells what holds a worker back."""
-    worker = run.workers.get(owner)
-    if worker is None or worker.throttled == throttled:
-        return run
-    return replace(
-        run, workers=MappingProxyType({**run.workers, owner: replace(worker, throttled=throttled)})
-    )
-
-
-def pause(run: Run, reason: str, now: datetime) -> Run:
-    """No further chunk is begun; those under way are finished."""
-    if run.status is not Status.RUNNING:
-        return run
-    return replace(run, status=Status.PAUSED, reason=reason, updated=now)
-
-
-def resume(run: Run, now: datetime) -> Run:
-    """Goes on with a run that is paused or has failed."""
-    if run.status not in (Status.PAUSED, Status.FAILED):
-        return run
-    after = replace(run, status=Status.RUNNING, reason="", ended=None, updated=now)
-    return _settled(replace(after, marks=((now, run.totals.keys),)), now)
-
-
-def fail(run: Run, reason: str, now: datetime) -> Run:
-    """The run ends until somebody starts it again."""
-    if run.status.is_over:
-        return run
-    return replace(run, status=Status.FAILED, reason=reason, ended=now, updated=now)
-
-
-def cancel(run: Run, now: datetime) -> Run:
-    """The run ends for good; what is copied stays."""
-    if run.status.is_over:
-        return run
-    return replace(
-        run,
-        status=Status.CANCELLED,
-        reason="",
-        ended=now,
-        updated=now,
-        claims=(),
-        workers=MappingProxyType({}),
-    )
-
-
-def tune(run: Run, **changes: Any) -> Run:
-    """The run with other settings; see `Tuning`."""
-    return replace(run, tuning=replace(run.tuning, **changes))
-
-
-def _without(run: Run, gone: Collection[str]) -> Run:
-    if not any(claim.owner in gone for claim in run.claims) and not any(one in run.workers for one in gone):
-        return run
-    claims = tuple(replace(claim, owner="") if claim.owner in gone else claim for claim in run.claims)
-    workers = {owner: worker for owner, worker in run.workers.items() if owner not in gone}
-    return replace(run, claims=claims, workers=MappingProxyType(workers))
-
-
-def _settled(run: Run, now: datetime) -> Run:
-    """Done, if nothing is left: also of a run that was paused when its last chunk was under way."""
-    if run.exhausted and not run.claims and not run.status.is_over:
-        return replace(run, status=Status.DONE, reason="", ended=now)
-    return run
-
-
-def _marked(run: Run, now: datetime) -> Run:
-    marks = run.marks
-    if not marks or (now - marks[-1][0]).total_seconds() >= MARK_EVERY:
-        marks = (*marks, (now, run.totals.keys))[-MAX_MARKS:]
-    return replace(run, marks=marks)
