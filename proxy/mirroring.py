@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from proxy import __version__
 from proxy.admin.counters import Counters
 from proxy.admin.mirror import CatalogueReport, MirrorReport, compose
+from proxy.backfill.history import HistoryWatch
 from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.changes import Change, Verdict, changes
 from proxy.catalog.limits import CatalogueLimits
@@ -38,6 +39,7 @@ from proxy.mirror.spool_file import SpoolFailed
 from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.mirror.unclean import Lifetime, read_boot_id
 from proxy.mirror_adapters import CountedGaps, Positions, Tables
+from proxy.names import TableName
 from proxy.phases import Phase
 from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
@@ -158,6 +160,7 @@ class Mirroring:
             proxy=self._lifetime.proxy,
         )
         self._heartbeat.add_holder(self._rereader)
+        self._histories = HistoryWatch(self.store, lambda: any(True for _ in self._tables.mirrored()))
         self.plans = Plans(
             self._grounds.get,
             cache_size=settings.statement_cache,
@@ -201,6 +204,8 @@ class Mirroring:
         run("gaps", self.gaps.run)
         run("rereads", self._rereader.run)
         run("heartbeat", self._heartbeat.run)
+        if self._index == 0:
+            run("histories", self._histories.run)
 
     def _known_databases(self) -> set[str]:
         """Those that a rule names, to have a table of it mirrored. Others are known once a session is in them."""
@@ -403,9 +408,11 @@ class Mirroring:
         return compose(
             self.mirror.meters.snapshot(),
             gaps={place: count for place, count in self.gaps.counts().items() if place[0] in served},
-            holdings={
-                (name.database or "", table_name(TableId(name.schema, name.name))): ruled.holding
-                for name, ruled in self._tables.ruled.items()
+            holdings={_place(name): ruled.holding for name, ruled in self._tables.ruled.items()},
+            histories={
+                _place(name): found
+                for name in self._tables.ruled
+                if (found := self._histories.found.get(str(name))) is not None
             },
             catalogues=[self._catalogue_report(database) for database in self._catalogue.databases],
             cache=(self.plans.hits, self.plans.misses),
@@ -420,3 +427,8 @@ class Mirroring:
                 database=database, state="ok" if generation else "unknown", generation=generation
             )
         return CatalogueReport(database=database, state="away", error=error, generation=generation)
+
+
+def _place(name: TableName) -> tuple[str, str]:
+    """Database and table, as reports have them."""
+    return name.database or "", table_name(TableId(name.schema, name.name))

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from proxy.admin.exposition import FIRST_BUCKET, LAST_BUCKET, METRICS
+from proxy.admin.history import BackfillStatus, VerifyStatus
 from proxy.admin.mirror import CatalogueReport, MirrorOverview, MirrorStatus
 from proxy.admin.mirror_metrics import LATENCY_BOUNDS
 from proxy.admin.status import (
@@ -93,6 +94,8 @@ def metrics() -> str:
         f"{2 ** LATENCY_BOUNDS[-1] / 1e9:.2g} s.",
         "The metrics of a mirrored table appear once its database's catalogue has been read. `database` "
         "and `table` are PostgreSQL's names.",
+        "Those of backfills and comparisons are of the last one that the store knows, whoever has carried it out; a "
+        "proxy reads them every ten seconds, every two while one goes on.",
         "The configured limits are shown as `causeway_limit{limit=...}` under their names in "
         "[configuration.md](configuration.md). Every time one of the byte path, of the capture "
         "or of the spool is met it is counted in `causeway_limits_reached_total{limit=...}`; the others of mirroring "
@@ -125,6 +128,8 @@ def status() -> str:
                 RuleProblem,
                 TableStatus,
                 MirrorStatus,
+                BackfillStatus,
+                VerifyStatus,
                 MirrorOverview,
                 CatalogueReport,
                 ProcessStatus,

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proxy.admin.status import ProcessStatus, RuleProblem, Status, TableStatus
+from proxy.history_view import render_history
 from proxy.mirror_view import name, render_mirror
 
 STATE_STYLES = {
@@ -31,6 +32,7 @@ def render(status: Status, *, now: datetime) -> Group:
         parts.append(_tables(status.tables))
     if status.mirror is not None:
         parts += render_mirror(status.mirror, status.tables)
+        parts += render_history(status.tables, now=now)
     parts.append(_processes(status.processes, now))
     return Group(*parts)
 

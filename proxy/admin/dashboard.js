@@ -77,6 +77,7 @@ function show(status) {
       cell(t.effective, held ? "held" : ""), cell(t.collection), cell(t.reasons.join("; ") || forced, held ? "held" : "")];
   }), 5, "No table has a rule.");
   showMirror(status);
+  showHistory(status);
   fill(by("processes"), status.processes.map((p) => [cell(p.worker), cell(p.pid), cell(p.state),
     cell(p.connections.client), cell(p.connections.active), cell(p.connections.server), cell(size(p.rss_bytes)),
     cell(`${p.cpu_seconds.toFixed(1)} s`),
@@ -107,6 +108,51 @@ function showMirror(status) {
       cell(c.queued ? `${span(c.lag_seconds)}, ${size(c.lag_bytes)}` : "-"),
       cell(`${span(c.store_write_p50)} / ${span(c.store_write_p99)}`), cell(c.retried), cell(gaps || "none", gaps ? "gaps" : "")];
   }), 9, "No table is mirrored.");
+}
+
+function bar(share, className) {
+  const td = cell("");
+  if (share !== null) {
+    const progress = document.createElement("progress");
+    progress.max = 1;
+    progress.value = share;
+    progress.className = className;
+    td.append(progress);
+  }
+  const label = document.createElement("span");
+  label.textContent = share === null ? "?" : `${Math.floor(100 * share)} %`;
+  td.append(label);
+  return td;
+}
+
+function many(count) {
+  return count.toLocaleString("en");
+}
+
+function left(count) {
+  return cell(many(count), count ? "gaps" : "");
+}
+
+function showHistory(status) {
+  const copied = status.tables.filter((t) => t.backfill);
+  by("backfill").hidden = !copied.length;
+  fill(by("backfills"), copied.map((t) => {
+    const b = t.backfill;
+    const running = b.status === "running";
+    const why = b.reason || b.throttled || (running && !b.workers ? "no worker takes part" : "");
+    return [cell(title(t)), cell(b.status, b.status), bar(b.share, b.status), cell(many(b.rows)),
+      cell(running ? many(Math.round(b.rate)) : "-"), cell(running ? span(b.remaining_seconds) : "-"),
+      cell(many(b.seeded)), cell(many(b.stale)), left(b.poisoned), cell(b.workers), cell(why, running ? "held" : "")];
+  }), 11, "");
+  const compared = status.tables.filter((t) => t.verify);
+  by("verify").hidden = !compared.length;
+  fill(by("verifications"), compared.map((t) => {
+    const v = t.verify;
+    const columns = Object.entries(v.columns).map(([name, count]) => `${name}: ${many(count)}`).join(", ");
+    return [cell(title(t)), cell(v.complete ? v.outcome : `${v.outcome}, in part`, v.outcome), bar(v.share, v.outcome),
+      cell(v.ended_at ? `${since(v.ended_at)} ago` : "-"), cell(many(v.rows)), left(v.missing), left(v.extra), left(v.different),
+      cell(many(v.repaired)), left(v.left), cell(many(v.transient)), cell(v.reason || columns)];
+  }), 12, "");
 }
 
 function title(table) {

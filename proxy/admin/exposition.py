@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from proxy import __version__
 from proxy.admin.counters import OWN_SHARE_BUCKETS, Snapshot
+from proxy.admin.history_metrics import HISTORY_METRICS
 from proxy.admin.metric import PREFIX, MetricRow, Sample, Source, cumulative
 from proxy.admin.mirror_metrics import MIRROR_METRICS
 from proxy.admin.status import ProcessStatus
@@ -270,6 +271,7 @@ METRICS: tuple[MetricRow, ...] = (
         _process(lambda p: p.started_at.timestamp()),
     ),
     *MIRROR_METRICS,
+    *HISTORY_METRICS,
 )
 
 

@@ -11,8 +11,10 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from proxy.admin.history import BackfillStatus, TableHistory, VerifyStatus, newest
+from proxy.admin.model import Model
 from proxy.phases import Holding, Phase
 
 LATENCY_BUCKETS = 40
@@ -25,19 +27,13 @@ SourceState = Literal["unknown", "ok", "away", "refused"]
 _WORST: tuple[SourceState, ...] = ("refused", "away", "ok", "unknown")
 
 
-class Model(BaseModel):
-    """Unknown fields are ignored: a newer proxy may be asked by an older command."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-
 class TableHolding(Model):
     """The phase a table is in, once catalogue, store and spool are taken into account."""
 
     requested: Phase
     effective: Phase
-    reasons: list[str] = []
-    overridden: list[str] = []
+    reasons: list[str] = Field(default_factory=list)
+    overridden: list[str] = Field(default_factory=list)
 
 
 class MirrorCounts(Model):
@@ -69,7 +65,7 @@ class MirrorCounts(Model):
     """How far the documents are behind: the age of the oldest commit that is not in the store; 0 when all are."""
     lag_bytes: int = 0
     """The same in bytes of WAL: from the newest version in the store to the newest captured."""
-    gaps: dict[str, int] = {}
+    gaps: dict[str, int] = Field(default_factory=dict)
     """Open gaps by cause; with any, the table cannot be promoted."""
 
 
@@ -81,10 +77,12 @@ class TableReport(MirrorCounts):
     """schema.table, quoted where PostgreSQL would need it."""
     holding: TableHolding | None = None
     """None: as the rules alone decide."""
-    latency: list[int] = []
+    latency: list[int] = Field(default_factory=list)
     """Durations of store writes; see LATENCY_BUCKETS. Empty for none."""
     latency_sum: float = 0.0
     """Seconds."""
+    backfill: BackfillStatus | None = None
+    verify: VerifyStatus | None = None
 
 
 class CatalogueReport(Model):
@@ -111,7 +109,7 @@ class MirrorOverview(Model):
     """The document store: not asked yet, `ok`, `away` while it is tried again, `refused` where it says no."""
     store_error: str = ""
     """Why the store did not take the last write; empty when it did."""
-    catalogues: list[CatalogueReport] = []
+    catalogues: list[CatalogueReport] = Field(default_factory=list)
     """Of the databases that clients have connected to."""
     statement_cache_hits: int = 0
     """Statements whose analysis was there."""
@@ -122,7 +120,7 @@ class MirrorOverview(Model):
 class MirrorReport(MirrorOverview):
     """Everything the mirror of one process (or the sum of several) tells."""
 
-    tables: list[TableReport] = []
+    tables: list[TableReport] = Field(default_factory=list)
 
 
 def compose(
@@ -130,14 +128,15 @@ def compose(
     *,
     gaps: Mapping[tuple[str, str, str], int] = MappingProxyType({}),
     holdings: Mapping[tuple[str, str], Holding] = MappingProxyType({}),
+    histories: Mapping[tuple[str, str], TableHistory] = MappingProxyType({}),
     catalogues: Sequence[CatalogueReport] = (),
     cache: tuple[int, int] = (0, 0),
 ) -> MirrorReport:
     """The report of one process from its parts.
 
     `meters` is a snapshot of `proxy.mirror.meters.Meters`. `gaps` are counted by database, table (as in TableReport)
-    and cause, `holdings` are by database and table; a table that stands in one of them only is in the report too.
-    `cache` is hits and misses of the statement cache.
+    and cause, `holdings` and `histories` are by database and table; a table that stands in `gaps` or `holdings` only
+    is in the report too. `cache` is hits and misses of the statement cache.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {
         (row["database"], row["table"]): dict(row) for row in meters.get("tables", ())
@@ -155,6 +154,9 @@ def compose(
             reasons=list(holding.reasons),
             overridden=list(holding.overridden),
         )
+    for key, history in histories.items():
+        if key in rows:
+            rows[key] |= {"backfill": history.backfill, "verify": history.verify}
     return MirrorReport.model_validate(
         {
             **meters,
@@ -169,7 +171,8 @@ def compose(
 def merge(reports: Iterable[MirrorReport]) -> MirrorReport | None:
     """Several processes as one: sums; of ages, lags and states the worst. None where none of them mirrors.
 
-    Open gaps are the ledger's, which every process reads: of them too the largest count.
+    Open gaps are the ledger's, which every process reads: of them too the largest count. Of backfills and
+    verifications it is the newest that is known.
     """
     found = list(reports)
     if not found:
@@ -217,6 +220,8 @@ def _add(one: TableReport, other: TableReport) -> TableReport:
     values["gaps"] = dict(Counter(one.gaps) | Counter(other.gaps))
     values["latency"] = [a + b for a, b in zip_longest(one.latency, other.latency, fillvalue=0)]
     holdings = [holding for holding in (one.holding, other.holding) if holding is not None]
+    values["backfill"] = newest(one.backfill, other.backfill)
+    values["verify"] = newest(one.verify, other.verify)
     values["holding"] = min(holdings, key=lambda holding: holding.effective.rank) if holdings else None
     return one.model_copy(update=values)
 

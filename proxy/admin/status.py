@@ -13,16 +13,17 @@ from typing import Any, Literal
 
 from proxy import __version__
 from proxy.admin import mirror as mirroring
+from proxy.admin.history import BackfillStatus, VerifyStatus
 from proxy.admin.mirror import (
     MirrorOverview,
     MirrorReport,
     MirrorStatus,
-    Model,
     TableReport,
     describe,
     is_mirrored,
     overview,
 )
+from proxy.admin.model import Model
 from proxy.admin.process import Usage
 from proxy.reload import RuleBook
 from proxy.rules import Phase, Problem, TableRule
@@ -93,6 +94,10 @@ class TableStatus(Model):
     """file:line:column."""
     mirror: MirrorStatus | None = None
     """What was mirrored of it; null while nothing is."""
+    backfill: BackfillStatus | None = None
+    """How far the copy of its history is; null where none was begun."""
+    verify: VerifyStatus | None = None
+    """How its last comparison with the documents ended; null where there was none."""
 
 
 class ProcessStatus(Model):
@@ -320,7 +325,11 @@ def _without_mirror(rule: TableStatus, reason: str) -> TableStatus:
 
 def _with_mirror(rule: TableStatus, table: TableReport) -> TableStatus:
     """A holding made under other rules than these is not shown."""
-    values: dict[str, Any] = {"database": table.database}
+    values: dict[str, Any] = {
+        "database": table.database,
+        "backfill": table.backfill,
+        "verify": table.verify,
+    }
     if table.holding is not None and table.holding.requested is rule.requested:
         values |= {name: getattr(table.holding, name) for name in ("effective", "reasons", "overridden")}
     if is_mirrored(table):
