@@ -6,11 +6,12 @@ fields within a column's value have an order: the store calls `{a: 1, b: 2}` and
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from proxy.backfill.digests import MARKS
+from proxy.backfill.digests import DIGEST_BYTES, MARKS
 from proxy.backfill.elements import MalformedDocument, fields, subfields
 from proxy.documents.table_mapping import FLAGS, KEY, US, TableMapping
 
@@ -69,6 +70,29 @@ def difference(mapping: TableMapping, row: bytes | None, document: bytes | None)
     return Difference(Kind.DIFFERENT, tuple(sorted(columns, key=order.__getitem__)), tuple(strange))
 
 
+def fingerprint(raw: bytes | None) -> bytes:
+    """The same for what `difference` finds equal, and for nothing else; empty: there is no document."""
+    if raw is None:
+        return b""
+    try:
+        found = fields(raw)
+    except MalformedDocument:
+        return hashlib.blake2b(raw, digest_size=DIGEST_BYTES).digest()
+    marks = found.pop(MARKS, None)
+    parts: list[object] = [sorted(found.items())]
+    inner = None if marks is None else subfields(marks)
+    if inner is None:
+        parts.append(marks)
+    else:
+        parts.append(sorted((name, _unordered(name, value)) for name, value in inner.items()))
+    return hashlib.blake2b(repr(parts).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def _unordered(mark: str, value: bytes) -> str:
+    inner = subfields(value) if mark in (US, FLAGS) else None
+    return repr(value if inner is None else sorted(inner.items()))
+
+
 def _put(
     field: str,
     by_field: Mapping[str, str],
@@ -84,7 +108,7 @@ def _put(
         strange[field] = None
 
 
-def _unlike(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> Iterable[str]:
+def _unlike(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:
     """The names whose values differ."""
     return [name for name in {**one, **other} if one.get(name, ABSENT) != other.get(name, ABSENT)]
 
@@ -103,10 +127,12 @@ def _marks(
             yield KEY, KEY
         elif mark in (US, FLAGS):
             first, second = subfields(one), subfields(other)
-            if (first is None and one) or (second is None and other):
+            unlike = _unlike(first or {}, second or {})
+            odd = (first is None and one) or (second is None and other)
+            if odd or (not unlike and (not one or not other)):
                 yield f"{MARKS}.{mark}", ""
                 continue
-            for name in _unlike(first or {}, second or {}):
+            for name in unlike:
                 yield name, mark
         else:
             yield f"{MARKS}.{mark}", ""

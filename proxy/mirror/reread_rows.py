@@ -98,7 +98,7 @@ class Pass:
     ) -> None:
         """`record` is given what follows from a change by foreign keys, before the change is made in the store.
 
-        `before_repairs` is awaited before the first of them.
+        `before_repairs` is awaited before each round of them.
         """
         self._table = table
         self._source = source
@@ -106,7 +106,7 @@ class Pass:
         self._limit = limit
         self._mirrored = mirrored
         self._record = record
-        self._before_repairs: Callable[[], Awaitable[None]] | None = before_repairs
+        self._before_repairs = before_repairs
         self._outcome = Outcome()
 
     async def run(self, rows: Rows) -> Outcome:
@@ -191,9 +191,7 @@ class Pass:
             self._record(unseen)
         if not repairs:
             return again
-        if self._before_repairs is not None:
-            await self._before_repairs()
-            self._before_repairs = None
+        await self._before_repairs()
         results = await self._store.repair(mapping.namespace, list(repairs.values()))
         for (token, repair), result in zip(repairs.items(), results, strict=True):
             if isinstance(result, Poison):

@@ -47,6 +47,8 @@ _STATEMENT_ROOM: Final = 16 * 1024
 """What MongoDB allows a statement to be larger than the largest document."""
 _KEYS_AT_ONCE: Final = 1000
 _MOST: Final = 2**63 - 1
+_STRANGE: Final = "strange"
+"""In `Found.extra`: what stands in the place of `_cw`; None where there is none."""
 _PLAIN_KEYS: Final = frozenset({Int64, Decimal128, uuid.UUID})
 """Keys of these types are always possible."""
 _UNENCODABLE: Final = (BSONError, OverflowError, TypeError, ValueError, RecursionError)
@@ -204,9 +206,9 @@ class MongoCollections:
                 if isinstance(extra, dict):
                     extra.pop("v", None)
                     extra.pop("r", None)
-                found[identity(document["_id"])] = Found(
-                    pair, document, extra if isinstance(extra, dict) else {}
-                )
+                else:
+                    extra = {_STRANGE: extra}  # so that it equals no row's
+                found[identity(document["_id"])] = Found(pair, document, extra)
         return found
 
     async def recent(self, since: datetime) -> AsyncIterator[list[Item]]:

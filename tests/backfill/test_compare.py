@@ -13,7 +13,7 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.backfill.compare import Difference, Kind, difference
+from proxy.backfill.compare import Difference, Kind, difference, fingerprint
 from proxy.backfill.digests import canonical
 from proxy.documents.mapping import Server, build_mapping
 from tests.documents.made import relation, rule_of
@@ -131,3 +131,35 @@ def test_any_damage_is_told_exactly(damage: dict[str, Any]) -> None:
 
 def test_bytes_that_are_no_document_are_different() -> None:
     assert difference(ITEMS, canonical(ROW, MARKS), b"\x05\0\0\0\1") is not None
+
+
+MARK_VALUES = st.one_of(
+    st.none(), st.just({}), st.dictionaries(st.sampled_from(["at", "x"]), st.integers(0, 1)), st.just("text")
+)
+DOCUMENTS = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {}, optional={"label": VALUES, "strange": VALUES, "_cw": st.one_of(st.none(), MARK_VALUES)}
+    ).map(lambda fields: {"_id": 7, **fields}),
+    st.dictionaries(st.sampled_from(["us", "flags", "key", "more"]), MARK_VALUES).map(
+        lambda marks: {"_id": 7, "label": "x", "_cw": marks}
+    ),
+)
+
+
+@given(DOCUMENTS, DOCUMENTS, st.randoms(use_true_random=False))
+def test_the_fingerprint_is_the_same_for_what_is_equal(one: Any, other: Any, order: random.Random) -> None:
+    """For rows, too, which always have `_cw`."""
+
+    def shuffled(value: Any, depth: int) -> Any:
+        if not isinstance(value, dict) or not depth:
+            return value
+        names = list(value)
+        order.shuffle(names)
+        return {name: shuffled(value[name], depth - 1 if name in ("_cw", "us", "flags") else 0) for name in names}
+
+    first = None if one is None else bson.encode(one)
+    second = None if other is None else bson.encode(shuffled(other, 3))
+    assert (fingerprint(first) == fingerprint(second)) == (difference(ITEMS, first, second) is None)
+    if other is not None:
+        assert fingerprint(second) == fingerprint(bson.encode(other))
