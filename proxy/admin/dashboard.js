@@ -111,7 +111,7 @@ function showMirror(status) {
 }
 
 function bar(share, className) {
-  const td = cell("");
+  const td = cell("", "tight");
   if (share !== null) {
     const progress = document.createElement("progress");
     progress.max = 1;
@@ -141,7 +141,7 @@ function showHistory(status) {
     const running = b.status === "running";
     const why = b.reason || b.throttled || (running && !b.workers ? "no worker takes part" : "");
     return [cell(title(t)), cell(b.status, b.status), bar(b.share, b.status), cell(many(b.rows)),
-      cell(running ? many(Math.round(b.rate)) : "-"), cell(running ? span(b.remaining_seconds) : "-"),
+      cell(running ? many(Math.round(b.rate)) : "-"), cell(running ? span(b.remaining_seconds) : "-", "tight"),
       cell(many(b.seeded)), cell(many(b.stale)), left(b.poisoned), cell(b.workers), cell(why, running ? "held" : "")];
   }), 11, "");
   const compared = status.tables.filter((t) => t.verify);
@@ -150,7 +150,7 @@ function showHistory(status) {
     const v = t.verify;
     const columns = Object.entries(v.columns).map(([name, count]) => `${name}: ${many(count)}`).join(", ");
     return [cell(title(t)), cell(v.complete ? v.outcome : `${v.outcome}, in part`, v.outcome), bar(v.share, v.outcome),
-      cell(v.ended_at ? `${since(v.ended_at)} ago` : "-"), cell(many(v.rows)), left(v.missing), left(v.extra), left(v.different),
+      cell(v.ended_at ? `${since(v.ended_at)} ago` : "-", "tight"), cell(many(v.rows)), left(v.missing), left(v.extra), left(v.different),
       cell(many(v.repaired)), left(v.left), cell(many(v.transient)), cell(v.reason || columns)];
   }), 12, "");
 }
