@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from proxy import __version__
+from proxy.backfill.cli_backfill import app as backfill_app
 from proxy.backfill.cli_indexes import indexes
 from proxy.cli_common import EPILOG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, console, load_settings, print_json
 from proxy.cli_options import CONFIG_HELP, SettingsCommand
@@ -26,6 +27,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(backfill_app, name="backfill")
 
 
 @app.command(cls=SettingsCommand, epilog=EPILOG)

@@ -204,7 +204,7 @@ async def open_member(settings: Settings, role: str) -> AsyncIterator[Member]:
         server = await read_server(dsn, limits)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise MemberError(f"the source cannot be asked: {error or 'no answer in time'}") from error
-    store = _store(settings)
+    store = command_store(settings)
     catalogue = CatalogueBook(dsn, lambda database: ruled_tables(rules, database), limits)
     lifetime = Lifetime(None, fsync=False, boot_id="")
     keeper = GapKeeper(
@@ -275,7 +275,8 @@ def _rules(settings: Settings) -> RuleSet:
         raise MemberError(str(error)) from None
 
 
-def _store(settings: Settings) -> Store:
+def command_store(settings: Settings) -> Store:
+    """The store of a command. MemberError where none is given, or its URI is wrong."""
     if settings.store is None:
         raise MemberError("no `store` is given")
     try:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from proxy.backfill.board import NoRun, RunBoard
 from proxy.backfill.chunks import boundary_of
@@ -45,7 +45,7 @@ _Finished = tuple[Claim, Done] | None
 """A chunk that is copied, and not yet said to be."""
 
 
-class Member(Host):
+class Member(Host, Protocol):
     """What of `proxy.backfill.member.Member` is needed beside."""
 
     async def refresh(self, database: str) -> None: ...
@@ -95,6 +95,8 @@ class TableWorker:
         """Numbers of the chunks that slots of this process are copying."""
         self._copier: Copier | None = None
         self._watch: Watch
+        self.took_part = False
+        """Whether the run was not over already."""
         self.repeated = 0
         """Chunks copied again: of workers that were gone, or after an error."""
 
@@ -106,6 +108,7 @@ class TableWorker:
         )
         if run.status.is_over:
             return run
+        self.took_part = True
         self._watch = Watch(
             self._member,
             self._company,
