@@ -41,7 +41,7 @@ from tests.support.instance import RunningInstance
 from tests.support.raw import Message, RawClient
 from tests.support.transcript import query, startup_message
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 QUICKLY = settings(
     deadline=None,

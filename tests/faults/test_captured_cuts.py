@@ -28,7 +28,7 @@ from tests.support.fleet import forget_fleet
 from tests.support.instance import RunningInstance
 from tests.support.transcript import query, startup_message
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 TABLE = Table("public", "cuts", {})
 

@@ -155,7 +155,7 @@ async def until_called(begin: Callable[[Callable[[], None]], bool]) -> None:
         await done.wait()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_every_row_is_a_document(
     postgres: PostgresServer, database: str, document_store: DocumentStore, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from tests.mirroring.conftest import SCALE
 from tests.mirroring.rig import Rig
 from tests.mirroring.workload import histories
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 60 * SCALE)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 60 * SCALE)]
 
 
 @settings(

@@ -20,7 +20,7 @@ from tests.mirroring.rig import Rig, eventually
 from tests.mirroring.schema import Table
 from tests.mirroring.zygote import Zygote
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CLOSED_WITHIN = 8.0
 """Seconds after which a gap whose rows are known has closed, on a busy machine."""

@@ -34,7 +34,7 @@ BOUNDARY_SECONDS = 10.0
 CONVERGED = DEFAULT_LATE_SWEEP + 30.0
 """Seconds until what a killed proxy's last commands did to the store, after others had gone on, is put right."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180 + 60 * SCALE), on_newest_unless_scaled]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 60 * SCALE), on_newest_unless_scaled]
 
 BLIND = frozenset({"script", "failing_script", "script_with_commit", "by_search_path"})
 """Committed by PostgreSQL in the middle of a simple query: a kill leaves a gap, and cannot leave less."""

@@ -22,7 +22,7 @@ from tests.mirroring.schema import ALL
 from tests.mirroring.test_outages import load, store_address, unnoticed
 from tests.mirroring.zygote import Zygote
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120), on_newest]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300), on_newest]
 
 MakeRig = Callable[..., Rig]
 

@@ -24,7 +24,7 @@ LATE = min(OUTAGE * 0.9, 30.0)
 UNNOTICED = 1.5
 """Seconds the slowest statement may take, deadlocks and a busy machine included."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 30 * OUTAGE), on_newest]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 30 * OUTAGE), on_newest]
 
 Outage = Callable[[StoreRelay], Awaitable[None]]
 
