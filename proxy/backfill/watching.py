@@ -56,14 +56,15 @@ class Watch:
         """Until cancelled. Raises what store and source raise, and ThrottleError; may be called again then."""
         try:
             while True:
-                await self._turn()
+                await self.turn()
                 await asyncio.sleep(self._look_every)
         finally:
             if self._gating is not None:
                 self._gating.cancel()
                 await asyncio.gather(self._gating, return_exceptions=True)
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Looks at everything once."""
         await self._board.read()
         await self._company.look()
         await self._look_at_proxies()

@@ -139,6 +139,7 @@ class TableWorker:
             # What was written unseen until now is to be found: images from before it must be in the store by then.
             position = await self._patiently(lambda: self._member.position(self._database))
             await self._patiently(lambda: self._member.wait_passed(self._database, position))
+        await self._patiently(self._watch.turn)  # nothing is read before it is known whether to wait
         watch = asyncio.create_task(self._patiently(self._watch.run), name="backfill watch")
         slots: dict[int, asyncio.Task[None]] = {}
         try:

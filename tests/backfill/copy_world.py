@@ -39,7 +39,7 @@ class CopyWorld:
         self.postgres = postgres
         self.database = database
         self.directory = directory
-        self.client: MongoClient[dict[str, Any]] = MongoClient(store.uri)
+        self.client: MongoClient[dict[str, Any]] = MongoClient(store.uri, tz_aware=True)
         path = directory / "rules.yaml"
         path.write_text(f"database: {database}\n{rules}")
         self.given: dict[str, Any] = {
@@ -75,6 +75,15 @@ class CopyWorld:
         found = self.client["_causeway"]["backfill"].find_one({"_id": f"{self.database}.public.{table}"})
         assert found is not None
         return parse_run(found["value"])
+
+    def has_copied(self, table: str, rows: int) -> bool:
+        """Whether a run has finished chunks of so many rows."""
+        found = self.client["_causeway"]["backfill"].find_one({"_id": f"{self.database}.public.{table}"})
+        return found is not None and found["value"]["totals"]["rows"] >= rows
+
+    def throttled(self, table: str) -> str:
+        found = self.client["_causeway"]["backfill"].find_one({"_id": f"{self.database}.public.{table}"})
+        return "" if found is None else parse_run(found["value"]).throttled
 
     def name(self, table: str) -> TableName:
         return TableName("public", table, self.database)
@@ -147,4 +156,5 @@ def copy_world(
             yield world
         finally:
             world.client.drop_database(database)
+            world.client["_causeway"]["backfill"].delete_many({"value.table": {"$regex": f"^{database}\\."}})
             world.client.close()
