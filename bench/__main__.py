@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [--json FILE] [--docs FILE] [NAME …]`."""
+"""`python -m bench [--quick] [--rows N,N,…] [--json FILE] [--docs FILE] [NAME …]`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import capture, dual_write, lag, latency, memory, profile, throughput
+from bench import backfill, capture, dual_write, lag, latency, memory, profile, throughput
 from bench.errors import BenchError
 from bench.pgbench import Pgbench
 from bench.plan import FULL, QUICK, Plan
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Run] = {
     "capture": capture.run,
     "dual-write": dual_write.run,
     "mirror": lag.run,
+    "backfill": backfill.run,
 }
 
 SERVER_SETTINGS: Mapping[str, str | int | bool] = {
@@ -73,6 +75,12 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--docs", type=Path, metavar="FILE", help="also renew the sections of docs/performance.md"
     )
+    parser.add_argument(
+        "--rows",
+        type=_sizes,
+        metavar="N,N,...",
+        help="the tables of `backfill` (default: 100000,1000000; 4000000 takes half an hour)",
+    )
     options = parser.parse_args(given)
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
@@ -80,9 +88,19 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    """Row counts, rising."""
+    sizes = tuple(sorted({int(part) for part in text.split(",")}))
+    if sizes[0] < 1:
+        raise argparse.ArgumentTypeError("a table has one row at least")
+    return sizes
+
+
 def run(options: argparse.Namespace) -> None:
     """Runs them and prints each result as soon as it is there."""
     plan = QUICK if options.quick else FULL
+    if options.rows:
+        plan = replace(plan, backfill_rows=options.rows)
     progress = Progress()
     sections = []
     page = options.docs.read_text(encoding="utf-8") if options.docs else ""

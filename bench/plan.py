@@ -35,6 +35,10 @@ class Plan:
     """Of sustained load in `mirror`."""
     fill_seconds: int
     """Of load in `mirror` while the store is away."""
+    backfill_rows: tuple[int, ...]
+    """Sizes of the tables in `backfill`, rising."""
+    backfill_rounds: int
+    """Of the smallest of them; the others are copied once."""
 
 
 FULL = Plan(
@@ -54,6 +58,8 @@ FULL = Plan(
     mirror_seconds=2,
     lag_seconds=10,
     fill_seconds=5,
+    backfill_rows=(100_000, 1_000_000),
+    backfill_rounds=3,
 )
 
 QUICK = Plan(
@@ -73,5 +79,7 @@ QUICK = Plan(
     mirror_seconds=1,
     lag_seconds=4,
     fill_seconds=2,
+    backfill_rows=(20_000,),
+    backfill_rounds=1,
 )
 """A smoke test: its ratios are within some ten percent of those of a full run on a quiet machine."""

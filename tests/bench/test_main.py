@@ -19,6 +19,15 @@ def test_an_unknown_name_says_which_there_are(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         arguments(["speed"])
     assert (
-        "there are throughput, latency, memory, profile, capture, dual-write, mirror"
+        "there are throughput, latency, memory, profile, capture, dual-write, mirror, backfill"
         in capsys.readouterr().err
     )
+
+
+def test_sizes_of_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert arguments(["backfill", "--rows", "4000000,100000,100000"]).rows == (100_000, 4_000_000)
+    assert arguments([]).rows is None
+    for wrong in ("many", "0", "1,,2"):
+        with pytest.raises(SystemExit):
+            arguments(["--rows", wrong])
+        assert "--rows" in capsys.readouterr().err
