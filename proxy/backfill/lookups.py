@@ -16,10 +16,11 @@ from proxy.documents.records import parse_image
 from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
 from proxy.mirror.tables import MirroredTable
 from proxy.names import TableName
+from proxy.stores.identity import identity
 from proxy.stores.protocol import Key, State, Store
 
-_NO_SUCH_VALUE = ("22", "23514")
-"""SQLSTATEs, or their class, of text that is no value of its type, or of its domain."""
+_NO_SUCH_VALUE = "22"
+"""Class of the SQLSTATEs of text that is no value of its type."""
 
 
 class Side(Protocol):
@@ -62,8 +63,8 @@ class Lookups:
         if table.relation.kind == "p":
             oids += table.relation.children
         [row] = await self.source.fetch(
-            "SELECT pg_catalog.sum(pg_catalog.greatest(reltuples, 0))::pg_catalog.int8"
-            " FROM pg_catalog.pg_class WHERE oid = ANY ($1::pg_catalog.oid[]) AND relkind = 'r'",
+            "SELECT pg_catalog.sum(reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class"
+            " WHERE oid = ANY ($1::pg_catalog.oid[]) AND relkind = 'r' AND reltuples > 0",
             oids,
         )
         return int(row[0] or 0) + await self.store.count(table.mapping.namespace)
@@ -76,12 +77,23 @@ class Lookups:
     ) -> tuple[list[Expected], int]:
         """What the rows after `low` up to `high` should be, in the order of their keys; and how many have no `_id`."""
         table = self.table
+        return _with_keys(table, [row[0] for row in await self._fetch(self._chunk(low, high, scope))])
+
+    async def try_out(self, scope: Scope) -> None:
+        """Raises SourceRefused where PostgreSQL does not take the scope."""
+        await self._fetch(self._chunk(None, None, scope, limit=0))
+
+    def _chunk(
+        self, low: KeyText | None, high: KeyText | None, scope: Scope, *, limit: int | None = None
+    ) -> tuple[str, list[Any]]:
+        table = self.table
         since = None
         if scope.since:
             assert table.rule.last_modified is not None
             since = (table.rule.last_modified, scope.since)
-        query = self._pages().rows(low, high, text=table.mapping.needs_text, since=since, where=scope.where)
-        return _with_keys(table, [row[0] for row in await self._fetch(query)])
+        return self._pages().rows(
+            low, high, text=table.mapping.needs_text, since=since, where=scope.where, limit=limit
+        )
 
     async def rows(self, keys: Sequence[Key]) -> dict[Hashable, Expected]:
         """By token; keys without a row are left out."""
@@ -113,8 +125,14 @@ class Lookups:
         foreign: list[Any] = []
         for identifier in ids:
             try:
-                keys.append(mapping.key_of_id(identifier))
+                key = mapping.key_of_id(identifier)
             except Foreign:
+                foreign.append(identifier)
+                continue
+            # The same values in another order are another document of the same row.
+            if identity(key.value) == identity(identifier):
+                keys.append(key)
+            else:
                 foreign.append(identifier)
         texts = [mapping.key_text(key.value) for key in keys]
         present, impossible = await self._present(texts)

@@ -22,7 +22,7 @@ from proxy.mirror.gapfile import StoredGap
 from proxy.mirror.reread_rows import Outcome, Pass
 from proxy.mirror.tables import TableBook
 from proxy.stores.identity import identity
-from proxy.stores.protocol import Key, Poison, Repair
+from proxy.stores.protocol import Key, Repair
 
 VALUES_AT_ONCE = 500
 """Keys of one pass."""
@@ -72,13 +72,17 @@ class Repairer:
                 self.lost = self.lost or self._fellow.lost()
         return whole
 
-    async def remove(self, ids: Sequence[object]) -> int:
-        """Takes away documents whose `_id`s are no keys of the table, so that no image is ever of them."""
+    async def remove(self, ids: Sequence[object]) -> None:
+        """Takes away documents whose `_id`s are no keys of the table, or are of another type than its keys: a write
+        keeps the `_id` that it finds. Others may have been faster."""
         keys = [Key(value, identity(value)) for value in ids]
         states = await self._lookups.states(keys)
-        repairs = [Repair(key, state, None) for key, state in zip(keys, states, strict=True)]
-        results = await self._lookups.store.repair(self._lookups.table.mapping.namespace, repairs)
-        return sum(result is True for result in results if not isinstance(result, Poison))
+        repairs = [
+            Repair(key, state, None)
+            for key, state in zip(keys, states, strict=True)
+            if state.document is not None
+        ]
+        await self._lookups.store.repair(self._lookups.table.mapping.namespace, repairs)
 
     async def _pass(self, rows: Rows, position: int) -> Outcome:
         derived: list[Unseen] = []

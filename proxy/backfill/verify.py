@@ -37,7 +37,7 @@ from proxy.backfill.elements import fields
 from proxy.backfill.lookups import Lookups
 from proxy.backfill.patience import Patience
 from proxy.backfill.rate import TokenBucket
-from proxy.backfill.rechecks import AT_ONCE, GATHER, Decided, Rechecks
+from proxy.backfill.rechecks import AT_ONCE, GATHER, Decided, Lasting, Rechecks
 from proxy.backfill.repair import Fellow, Repairer
 from proxy.backfill.report import Found, Report, Scope
 from proxy.backfill.run import Boundary, KeyText
@@ -135,6 +135,7 @@ class Verify:
             async for low, boundary in self._boundaries():
                 await chunks.begin(self._chunk(rechecks, low, boundary.high))
             await chunks.wait()
+            await rechecks.finish()
             if not options.scope.filtered:
                 self._progress.phase = "documents"
                 async for ids in self._ids():
@@ -254,10 +255,17 @@ class Verify:
             if not keys:
                 break
             position = left.position
+            misnamed = [one.key.value for one in left.lasting if self._is_misnamed(one)]
+            await self._patience.of(lambda: self._repairer.remove(misnamed))  # noqa: B023
             await self._patience.of(lambda: self._repairer.keys(list(keys.values()), position))  # noqa: B023
             left = await self._patience.of(lambda: self._rechecks.decide(keys))  # noqa: B023
             unsettled += left.unsettled
         report.repaired += _real(decided) - _real(left) - unsettled
+
+    def _is_misnamed(self, one: Lasting) -> bool:
+        """Whether the `_id` of its document may be of another type."""
+        key = self._lookups.table.mapping.key_columns
+        return len(key) == 1 and one.difference is not None and key[0] in one.difference.columns
 
     # Gaps.
 

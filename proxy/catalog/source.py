@@ -248,7 +248,8 @@ async def _matching(
     limit: int,
     text: bool,
 ) -> list[bytes]:
-    """One query; where a value cannot be read as its column's type, halves until it stands alone and is left out."""
+    """One query; where a value cannot be read as its column's type, or domain, halves until it stands alone and is left
+    out."""
     import asyncpg
 
     if not values or limit <= 0:
@@ -256,7 +257,7 @@ async def _matching(
     query, arguments = rows_query(relation, columns, values, types, limit=limit, text=text)
     try:
         return [row[0] for row in await connection.fetch(query, *arguments)]
-    except asyncpg.DataError:
+    except (asyncpg.DataError, asyncpg.CheckViolationError):
         if len(values) == 1:
             return []
     middle = len(values) // 2
