@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# Build: the wheel with the compiled header walk, and everything it depends on, in one virtual environment.
+# Build: the wheel with everything that can be compiled, and all it depends on, in one virtual environment.
 FROM python:3.11-slim-bookworm AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev \
@@ -10,8 +10,8 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY proxy ./proxy
 RUN python -m venv /opt/causeway \
  && /opt/causeway/bin/pip install --no-cache-dir --disable-pip-version-check .
-# The extension is optional for the build, not for this image. From /, so that the installed one is imported.
-RUN cd / && /opt/causeway/bin/python -c "import proxy.wire._framing, proxy.session._relay"
+# What is compiled is optional for the build, not for this image. From /, so that the installed package is imported.
+RUN cd / && /opt/causeway/bin/python -c "import proxy.wire._framing, proxy.session._relay; assert proxy.COMPILED"
 RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/causeway
 
 # Runtime: no compiler, no pip cache, no root. Nothing in it needs a shell.

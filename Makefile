@@ -41,7 +41,7 @@ setup:  ## only the set-up, for all of the above
 
 clean:  ## remove what was built inside this checkout; the cache stays
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@rm -f proxy/wire/_framing.*.so proxy/session/_relay.*.so
+	@rm -f proxy/*/*.so proxy/_compiled.json
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 	@[ ! -L .venv ] || rm -f .venv
 

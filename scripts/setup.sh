@@ -57,7 +57,7 @@ ensure_project() {
   [ ! -e "$venv/installed-dev" ] || return 0
   if [ "$1" = dev ]; then extras=demo,dev,clients; elif [ -e "$venv/installed-demo" ]; then return 0; fi
   step "Python packages ($1)" "Is a package index reachable? Try: $venv/bin/python -m pip download --no-deps -d /tmp pydantic" \
-    "$venv/bin/python" -m pip install --disable-pip-version-check --editable ".[$extras]"
+    env CAUSEWAY_PURE_PYTHON=1 "$venv/bin/python" -m pip install --disable-pip-version-check --editable ".[$extras]"
   touch "$venv/installed-$1"
   extension_stamp >"$venv/extension"
 }
@@ -75,8 +75,21 @@ ensure_extension() {
   [ "$(extension_stamp)" != "$(cat "$venv/extension" 2>/dev/null)" ] || return 0
   rm -f proxy/wire/_framing.*.so proxy/session/_relay.*.so
   step "compiled header walk (optional)" "The pure Python version is used without it: make CC=false" \
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --editable .
+    env CAUSEWAY_PURE_PYTHON=1 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --editable .
   extension_stamp >"$venv/extension"
+}
+
+# Capture compiled by mypyc, in place (see setup.py): anew when a source that it rests on has changed, which takes a
+# minute. Where it cannot be made the sources are used, and it is tried again once they, or the compiler, are others.
+ensure_compiled() {
+  [ "${CAUSEWAY_PURE_PYTHON:-}" != 1 ] && command -v "${CC:-cc}" >/dev/null || return 0
+  "$venv/bin/python" -c 'import sys, proxy; sys.exit(not proxy.COMPILED)' && return 0
+  local tried
+  tried="$(contents setup.py proxy/*.py proxy/*/*.py) $(command -v "${CC:-cc}")"
+  [ "$tried" != "$(cat "$venv/compiled" 2>/dev/null)" ] || return 0
+  step "compiled capture (optional)" "The pure Python version is used without it: make CAUSEWAY_PURE_PYTHON=1" \
+    "$venv/bin/python" setup.py build_ext --inplace
+  echo "$tried" >"$venv/compiled"
 }
 
 # once NAME "FILE..." TITLE HINT COMMAND...: COMMAND fills the cache from FILES. It runs again when one of them changes.
@@ -96,6 +109,7 @@ ensure_packages "$purpose"
 ensure_venv
 case $purpose in demo) ensure_project demo ;; *) ensure_project dev ;; esac
 ensure_extension
+case $purpose in test | bench | all) ensure_compiled ;; esac
 [ "$purpose" = lint ] || once databases "devstack/rootfs.py devstack/cli.py" \
   "local databases (PostgreSQL, DocumentDB; the first time about 200 MB to download)" \
   "Databases of your own can be used instead: set CAUSEWAY_POSTGRES and CAUSEWAY_STORE." \
