@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from proxy.catalog.function_source import read_function
+from proxy.catalog.language import Traits, traits
 from proxy.catalog.model import Attribute, ForeignKey, Relation, TypeInfo
 from proxy.catalog.side_effects import Effects, side_effects
 from proxy.catalog.topology import Family, Function, Node, Rule, Topology, Trigger
@@ -151,8 +152,16 @@ def select(whole: Topology, names: Iterable[TableId]) -> Selection:
     )
 
 
+def _traits(row: Row, default: Traits | None) -> Traits | None:
+    if not row["collation"]:
+        return None
+    if row["provider"] == "d":
+        return default
+    return traits(row["provider"], row["sorting"] or "", row["ctype"] or "", row["deterministic"])
+
+
 def relations(
-    whole: Topology, selection: Selection, *, attributes: Rows, keys: Rows
+    whole: Topology, selection: Selection, *, attributes: Rows, keys: Rows, default: Traits | None = None
 ) -> Mapping[int, Relation]:
     family = Family(whole)
     columns: dict[int, list[Attribute]] = {}
@@ -168,6 +177,7 @@ def relations(
                 row["generated"],
                 row["identity"],
                 row["collation"],
+                _traits(row, default),
             )
         )
     primary: dict[int, tuple[str, ...]] = {}

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from proxy.catalog import assembly, queries
+from proxy.catalog.language import read_language
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
 from proxy.catalog.privileges import unreadable
@@ -81,10 +82,11 @@ async def _read(
     whole = await asyncio.to_thread(assembly.topology, version, **rows)
     selection = await asyncio.to_thread(assembly.select, whole, names)
 
+    language = await read_language(connection)
     attributes = await connection.fetch(queries.ATTRIBUTES, selection.detailed)
     keys = await connection.fetch(queries.KEYS, selection.detailed)
     relations = await asyncio.to_thread(
-        assembly.relations, whole, selection, attributes=attributes, keys=keys
+        assembly.relations, whole, selection, attributes=attributes, keys=keys, default=language.default
     )
     type_oids = {row["type"] for row in attributes}
     types = assembly.types(await connection.fetch(queries.types(version), type_oids))
@@ -142,6 +144,7 @@ async def _read(
         watched=frozenset(
             {table.name for table in names} | selection.by_name.keys() | effects.functions.keys()
         ),
+        language=language,
     )
     if previous is not None and previous != snapshot:
         snapshot = dataclasses.replace(snapshot, generation=previous.generation + 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from proxy.catalog.language import Language, Traits
 from proxy.mirror.effects import Cause, TableId
 from proxy.sql.model import Verb
 
@@ -53,6 +54,8 @@ class Attribute:
     """'' | 'a' always | 'd' by default."""
     collation: str = ""
     """Name of its collation; '' where the type has none."""
+    traits: Traits | None = None
+    """Of its collation; None where the type has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class Snapshot:
     may use them all are left out."""
     watched: frozenset[str] = frozenset()
     """Names (of relations, functions) whose mention makes a statement worth parsing."""
+    language: Language = field(default_factory=Language)
 
     def named(self, schema: str, name: str) -> Relation | None:
         """The relation schema.name, if the snapshot has it."""

@@ -108,7 +108,10 @@ ATTRIBUTES = """
 SELECT a.attrelid::int8 AS relation, a.attnum::int AS number, a.attname::text AS name, a.atttypid::int8 AS type,
        a.atttypmod AS typmod, a.attnotnull AS not_null, a.atthasdef AS has_default,
        a.attgenerated::text AS generated, a.attidentity::text AS identity,
-       coalesce(c.collname::text, '') AS collation
+       coalesce(c.collname::text, '') AS collation, c.collprovider::text AS provider,
+       c.collisdeterministic AS deterministic,
+       coalesce(pg_catalog.to_jsonb(c)->>'colllocale', c.collcollate)::text AS sorting,
+       coalesce(pg_catalog.to_jsonb(c)->>'colllocale', c.collctype)::text AS ctype
   FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attrelid, a.attnum
@@ -273,6 +276,10 @@ SELECT pg_catalog.md5(pg_catalog.concat_ws('|',
     FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($2::oid[])),
   (SELECT {_sum("oid, xmin")}
     FROM pg_catalog.pg_type WHERE oid = ANY ($3::oid[])),
+  (SELECT {_sum("o.oid, o.xmin")}
+    FROM pg_catalog.pg_operator o WHERE o.oid >= {_USER_OBJECT}),
+  (SELECT {_sum("c.oid, c.xmin")}
+    FROM pg_catalog.pg_cast c WHERE c.oid >= {_USER_OBJECT}),
   (SELECT {_sum("oid, xmin")}
     FROM pg_catalog.pg_enum WHERE enumtypid = ANY ($3::oid[])),
   (SELECT {_sum("attrelid, a.xmin")}
