@@ -14,7 +14,9 @@ from rich.markup import escape
 
 from proxy import __version__
 from proxy.backfill.cli_backfill import app as backfill_app
+from proxy.backfill.cli_gaps import app as gaps_app
 from proxy.backfill.cli_indexes import indexes
+from proxy.backfill.cli_verify import verify
 from proxy.cli_common import EPILOG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, console, load_settings, print_json
 from proxy.cli_options import CONFIG_HELP, SettingsCommand
 
@@ -129,6 +131,8 @@ def status(
 
 
 app.command(cls=SettingsCommand, epilog=EPILOG)(indexes)
+app.command(cls=SettingsCommand, epilog=EPILOG)(verify)
+app.add_typer(gaps_app, name="gaps")
 
 
 @app.command(epilog=EPILOG)

@@ -17,7 +17,8 @@ noted after the ledger was read, so u is before p; and every queue has passed p 
 
 So if no difference is left of the whole table, u is in the documents. A gap that was seen again after the ledger was
 read stays, and so do all if others had given this process up meanwhile, as they did not wait for what it wrote. A
-proxy that was given up itself, and comes back, is told of p before the gaps are closed (`leave_reread`).
+proxy that was given up itself, and comes back, finds p in `_causeway.rereads`, where it is left before the fleet is
+waited for: so either it is waited for, or it opens its gap again (`proxy.fleet.returns`).
 """
 
 from __future__ import annotations
@@ -117,10 +118,9 @@ class Verify:
         self._progress.estimate = await self._patience.of(self._lookups.estimate)
         closing = options.repair and options.scope.whole
         gaps: dict[str, tuple[str, datetime]] = {}
-        position = 0
         if closing:
             gaps = await self._patience.of(self._open_gaps)
-            position = await self._patience.of(self._passed)
+            await self._patience.of(self._passed)
         async with Crew(AT_ONCE) as looks, Crew(options.concurrency) as chunks:
             rechecks = self._rechecks = Rechecks(
                 self._lookups,
@@ -144,7 +144,7 @@ class Verify:
             self._progress.phase = "rechecks"
             await rechecks.finish()
         if closing and gaps:
-            await self._patience.of(lambda: self._close(gaps, position))
+            await self._patience.of(lambda: self._close(gaps))
         self._progress.phase = ""
         return self._report
 
@@ -279,16 +279,15 @@ class Verify:
             if gap.table == name
         }
 
-    async def _passed(self) -> int:
+    async def _passed(self) -> None:
         position = await self._fellow.position(self._lookups.database)
+        await self._repairer.leave(position)
         await self._fellow.wait_passed(self._lookups.database, position)
-        return position
 
-    async def _close(self, gaps: dict[str, tuple[str, datetime]], position: int) -> None:
+    async def _close(self, gaps: dict[str, tuple[str, datetime]]) -> None:
         report = self._report
         if report.left > report.impossible or self._repairer.lost or self._fellow.lost():
             return
-        await self._repairer.leave(position)
         for gap, (cause, seen) in list(gaps.items()):
             if cause == Cause.POISON.value and report.impossible:
                 continue

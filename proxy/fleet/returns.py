@@ -9,7 +9,8 @@ of the source in `_causeway.rereads`; and one who comes back
    group has passed it (another process of the group may have taken over its spool): all its images that such a repair
    may have been meant to come after are in the store;
 3. then looks at what re-reads have left: a table of which others have read rows again past what it had last said to
-   have passed keeps its gap.
+   have passed keeps its gap, or gets it again: a comparison (`proxy.backfill.verify`) that has closed it had left its
+   position before it waited for the fleet, and so either waits for this proxy or is seen.
 
 A disregarding repair made before one of these images was applied had left its position before, so it is seen. One made
 after it has either seen the image, or has failed to compare and set, and has looked again.
@@ -71,8 +72,13 @@ async def come_back(
     late = await overtaken(store, mark.proxy, mark.passed)
     closed = 0
     for fact in mark.tables:
+        if (fact.database, fact.table) in late:
+            why = "documents were repaired, or compared, before this proxy had written what it held"
+            unseen = Unseen(Cause.UNCLEAN_END, fact.table, None, why)
+            keeper.record(fact.database, unseen, 0, owner=mark.proxy)  # it may have been closed meanwhile
+            continue
         identity = gap_id(fact.database, Unseen(Cause.UNCLEAN_END, fact.table), mark.proxy)
-        if identity not in seen or (fact.database, fact.table) in late:
+        if identity not in seen:
             continue
         if nothing_lost(fact, mark.incarnation, lifetime):
             closed += await keeper.close_owned(fact.database, fact.table, mark.proxy, seen[identity])

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from proxy.fleet.beats import TableFact
-from proxy.fleet.returns import leave_reread, nothing_lost, overtaken
-from proxy.mirror.effects import TableId
+from proxy.fleet.losses import Mark
+from proxy.fleet.returns import come_back, leave_reread, nothing_lost, overtaken
+from proxy.logs import get_logger
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.mirror.gap import GapLimits
+from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
 from tests.mirror.gap_world import MemoryStore
 
@@ -47,3 +52,37 @@ def test_what_a_process_still_has(durability: str, incarnation: str, kept: bool)
     lifetime.current = replace(lifetime.current, id="own", lineage=("own", "before"))
     fact = TableFact("shop", ORDERS, "dual_write", durability)
     assert nothing_lost(fact, incarnation, lifetime) is kept
+
+
+class Passing:
+    """A group that has passed everything."""
+
+    async def position(self, database: str) -> int:
+        return 100
+
+    async def wait_group(self, database: str, version: int) -> None:
+        return
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("compared", [False, True])
+async def test_a_comparison_that_did_not_wait_for_it_leaves_the_gap_open(
+    closed: bool, compared: bool
+) -> None:
+    """Even if it has closed the gap already."""
+    store = MemoryStore()
+    lifetime = Lifetime(None, fsync=False, boot_id="boot")
+    keeper = GapKeeper(store, None, GapLimits(), proxy=lifetime.proxy)
+    fact = TableFact("shop", ORDERS, "dual_write", "strict")
+    beat_of_loss = Mark(
+        lifetime.proxy, lifetime.current.id, (fact,), {"shop": 10}, datetime.now(UTC), "other"
+    )
+    keeper.record("shop", Unseen(Cause.UNCLEAN_END, ORDERS), 0, owner=lifetime.proxy)
+    await keeper.flush()
+    if compared:
+        await leave_reread(store, "a comparison", "shop", ORDERS, 20)
+    if closed:
+        store.ledger.clear()
+    await come_back(beat_of_loss, store, keeper, lifetime, Passing(), get_logger("test"))
+    await keeper.flush()
+    assert bool(store.ledger) == compared
