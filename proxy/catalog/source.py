@@ -203,7 +203,9 @@ class SourceDatabase:
             raise SourceUnavailable(self.database, "no answer in time") from None
         except ValueError as error:  # asyncpg's, on a DSN it cannot read
             raise SourceRefused(self.database, str(error), "-----") from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        # InternalClientError: the server has ended the connection between two questions, which asyncpg mistakes for a
+        # fault of its own.
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise SourceUnavailable(self.database, str(error) or type(error).__name__) from error
         except asyncpg.PostgresError as error:
             reason, code = str(error), getattr(error, "sqlstate", None) or "-----"

@@ -285,3 +285,33 @@ def test_names_and_types_are_quoted() -> None:
         ' FROM "S s"."a""b" AS t WHERE t."c""d" = ANY (CAST($1::pg_catalog.text[] AS "pg_catalog"."int4"[])) LIMIT 2'
     )
     assert arguments == [["1"]]
+
+
+async def test_a_connection_that_the_server_ends_is_replaced(place: Place) -> None:
+    ends = (
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and application_name = 'causeway'"
+    )
+    for _ in range(10):
+        assert await place.source.insert_position() > 0
+        place.run(ends)
+        try:
+            await place.source.insert_position()
+        except SourceUnavailable:
+            continue
+    assert await place.source.insert_position() > 0
+
+
+async def test_what_asyncpg_takes_for_a_fault_of_its_own_is_the_end_of_a_connection(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It depends on what has arrived when, so it cannot be staged."""
+
+    async def mistaken(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "fetchrow", mistaken)
+        with pytest.raises(SourceUnavailable, match="another operation"):
+            await place.source.insert_position()
+    assert await place.source.insert_position() > 0
