@@ -63,9 +63,10 @@ class CopyWorld:
         return list(self.client[self.database][collection].find())
 
     def ids(self, collection: str) -> list[Any]:
-        return sorted(
-            document["_id"] for document in self.client[self.database][collection].find({}, {"_id": 1})
-        )
+        return sorted(self.raw_ids(collection))
+
+    def raw_ids(self, collection: str) -> list[Any]:
+        return [document["_id"] for document in self.client[self.database][collection].find({}, {"_id": 1})]
 
     def gaps(self) -> list[dict[str, Any]]:
         return list(self.client["_causeway"]["gaps"].find({"database": self.database}))
@@ -78,8 +79,11 @@ class CopyWorld:
 
     def has_copied(self, table: str, rows: int) -> bool:
         """Whether a run has finished chunks of so many rows."""
+        return self.rows_copied(table) >= rows
+
+    def rows_copied(self, table: str) -> int:
         found = self.client["_causeway"]["backfill"].find_one({"_id": f"{self.database}.public.{table}"})
-        return found is not None and found["value"]["totals"]["rows"] >= rows
+        return 0 if found is None else int(found["value"]["totals"]["rows"])
 
     def throttled(self, table: str) -> str:
         found = self.client["_causeway"]["backfill"].find_one({"_id": f"{self.database}.public.{table}"})
