@@ -147,10 +147,9 @@ def _differences(one: Done, show: Shower) -> RenderableType:
             found.difference.kind.value, Text(show(found.identifier)), Text(found.note or ", ".join(names))
         )
     hidden = one.report.differences - len(one.report.found)
-    if hidden > 0:
-        table.caption = f"and {hidden:,} more; --limit-differences shows them"
-        table.caption_justify = "left"
-    return table
+    if hidden <= 0:
+        return table
+    return Group(table, Text(f"and {hidden:,} more; --limit-differences shows them"))
 
 
 def line(table: str, progress: Progress) -> str:

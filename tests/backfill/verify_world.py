@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,12 @@ class World:
 
     server: PostgresServer
     database: str
-    settings: Settings
+    given: dict[str, Any]
     client: MongoClient[dict[str, Any]]
-    reports: dict[str, Report] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.model_validate(self.given)
 
     def run(self, sql: str) -> str:
         return self.server.psql(sql, self.database)
@@ -127,5 +130,5 @@ def made_world(
             **settings,
         }
         with MongoClient[dict[str, Any]](document_store.uri) as client:
-            yield World(postgres, name, Settings.model_validate(given), client)
+            yield World(postgres, name, given, client)
             client.drop_database(name)
