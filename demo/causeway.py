@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
 DRAIN_SECONDS = 10
+_LINE_BYTES = 1 << 20
 
 
 class Causeway:
@@ -38,18 +41,25 @@ class Causeway:
         self.admin = ""
         """Where /status and /metrics answer."""
         self._http: aiohttp.ClientSession | None = None
+        self._directory = directory
+        self._settings = {
+            **{
+                name: value for name, value in clean_environment().items() if not name.startswith("CAUSEWAY_")
+            },
+            "CAUSEWAY_STORE": store,
+            "CAUSEWAY_CONTROL_DSN": control,
+            "CAUSEWAY_RULES": str(rules),
+            "CAUSEWAY_HEARTBEAT_INTERVAL": "500ms",  # what waits for the whole fleet waits for some of them
+            "PYTHONPATH": str(_PROJECT),
+        }
         arguments = {
             "listen": "127.0.0.1:0",
             "admin": "127.0.0.1:0",
             "upstream": upstream,
-            "rules": rules,
             "spool": directory / "spool",
             "retry-backoff-max": "2s",
             "log-format": "json",
             "drain-timeout": f"{DRAIN_SECONDS}s",
-        }
-        environment = {
-            name: value for name, value in clean_environment().items() if not name.startswith("CAUSEWAY_")
         }
         self._supervised = Supervised(
             Server(
@@ -61,12 +71,7 @@ class Causeway:
                     *(f"--{name}={value}" for name, value in arguments.items()),
                 ],
                 log=self._log,
-                env={
-                    **environment,
-                    "CAUSEWAY_STORE": store,
-                    "CAUSEWAY_CONTROL_DSN": control,
-                    "PYTHONPATH": str(_PROJECT),
-                },
+                env=self._settings,
                 cwd=_PROJECT,
                 stop_signal=signal.SIGTERM,
                 remove=[directory],
@@ -135,6 +140,44 @@ class Causeway:
         if process.returncode != 0:
             raise DemoError(f"causeway status failed:\n{said.decode(errors='replace').strip()}")
         return said.decode(errors="replace")
+
+    async def command(
+        self, *arguments: str, said: Callable[[dict[str, Any]], None] = lambda line: None
+    ) -> tuple[int, Any]:
+        """Runs `causeway ... --json` to its end: exit code and what it printed, of several lines the last.
+
+        `said` is called with each line as it comes, where a line is JSON by itself. Raises DemoError where it fails.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proxy", *arguments, "--json"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._settings,
+            cwd=_PROJECT,
+            start_new_session=True,
+            limit=_LINE_BYTES,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        errors = asyncio.create_task(process.stderr.read())
+        printed = b""
+        last: Any = None
+        try:
+            async for line in process.stdout:
+                printed += line
+                with contextlib.suppress(ValueError):
+                    last = json.loads(line)
+                    said(last)
+            code = await process.wait()
+        finally:
+            await end(process)
+            told = (await errors).decode(errors="replace").strip()
+        with contextlib.suppress(ValueError):
+            last = json.loads(printed)
+        if code not in (0, 1) or not isinstance(last, dict):
+            raise DemoError(f"causeway {' '.join(arguments)} ended with {code}:\n{told}")
+        return code, last
 
     async def readiness(self) -> Readiness:
         """Also while it is not ready."""

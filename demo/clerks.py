@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 REPORT_SECONDS = 0.25
+EARLIER_VISITS = 40_000
+"""What visitors come back to, if it is there."""
 OPEN_ORDERS = 20
 """Orders a clerk remembers as not paid yet; older ones are forgotten."""
 
@@ -108,7 +110,8 @@ class Clerk:
         """Until `stop`; `think` is the mean pause between two actions in seconds."""
         actions: tuple[tuple[int, Callable[[Connection], Awaitable[object]]], ...] = (
             (25, self._sell),
-            (20, lambda c: shop.browse(c, str(self._rng.randrange(100)))),
+            (15, lambda c: shop.browse(c, str(self._rng.randrange(100)))),
+            (12, self._visit),
             (20, self._settle),
             (12, lambda c: shop.history(c, self._customer())),
             (12, shop.ship_next),
@@ -137,6 +140,19 @@ class Clerk:
 
     def _product(self) -> int:
         return self._rng.randint(1, shop.PRODUCTS)
+
+    async def _visit(self, connection: Connection) -> None:
+        """Somebody comes, and somebody who was there before stays, or wants to be forgotten."""
+        await shop.visit(connection, self._customer(), self._rng.choice(shop.PAGES))
+        earlier = self._earlier()
+        if self._rng.random() < 0.1:
+            await shop.forget_visit(connection, earlier)
+        else:
+            await shop.stay(connection, earlier, self._rng.randint(1, 60))
+
+    def _earlier(self) -> int:
+        """The number of an earlier visit, an even one."""
+        return 2 * self._rng.randint(1, EARLIER_VISITS // 2)
 
     async def _sell(self, connection: Connection) -> None:
         basket = {self._product(): self._rng.randint(1, 3) for _ in range(self._rng.randint(1, 5))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,21 @@ class Documents:
 
     async def all(self, collection: str) -> list[dict[str, Any]]:
         return await self._database[collection].find({}).to_list()
+
+    async def spoil(
+        self,
+        collection: str,
+        *,
+        delete: Sequence[object],
+        change: Mapping[Any, Mapping[str, object]],
+        add: Mapping[str, object],
+    ) -> None:
+        """What somebody might do by hand who should not."""
+        documents = self._database[collection]
+        await documents.delete_many({"_id": {"$in": list(delete)}})
+        for key, values in change.items():
+            await documents.update_one({"_id": key}, {"$set": dict(values)})
+        await documents.insert_one(dict(add))
 
     async def open_gaps(self) -> list[dict[str, Any]]:
         """Of the ledger: writes that may not be in the documents."""

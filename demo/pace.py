@@ -21,6 +21,8 @@ class Pace:
     """For each comparison with PostgreSQL."""
     scale: int
     """Of pgbench: 100,000 accounts each."""
+    visits: int
+    """Rows that were there before Causeway: the history to be copied."""
     clerks: int = 6
     think: float = 0.03
     """Mean pause of a clerk between two actions."""
@@ -28,5 +30,5 @@ class Pace:
     """For each of the protocols."""
 
 
-NORMAL = Pace(alone=4, look=3.5, outage=7, load=30, measure=1.5, scale=4)
-QUICK = Pace(alone=1, look=0.3, outage=2, load=6, measure=0.3, scale=1)
+NORMAL = Pace(alone=4, look=3.5, outage=7, load=30, measure=1.5, scale=4, visits=40_000)
+QUICK = Pace(alone=1, look=0.3, outage=2, load=6, measure=0.3, scale=1, visits=4000)

@@ -67,7 +67,7 @@ MISTAKE = Edit(
 REPAIRED = Edit(
     "rules: mended, more asked",
     "dual_write",
-    {"products": "dark_read", "payments": "primary_switch"},
+    {"products": "dark_read", "payments": "primary_switch", "visits": "backfill"},
     defaults="  shadow: 5%\n",
 )
 BACK = Edit("rules: back, all but customers", "passthrough", {"customers": "dual_write"})

@@ -60,9 +60,18 @@ create table payments (
     details jsonb not null,
     paid_at timestamptz not null default now()
 );
+create table visits (
+    id bigint generated always as identity primary key,
+    customer_id bigint not null,
+    page text not null,
+    seconds integer not null default 0,
+    came_at timestamptz not null default now()
+);
+create index on visits (customer_id, came_at desc);
 """
 
-TABLES = ("customers", "products", "orders", "order_items", "payments")
+TABLES = ("customers", "products", "orders", "order_items", "payments", "visits")
+PAGES = ("/", "/offers", "/products", "/basket", "/account")
 
 
 class SoldOut(Exception):
@@ -213,6 +222,24 @@ async def browse(connection: Connection, text: str) -> list[asyncpg.Record]:
     if page:
         await connection.fetchrow("select * from products where id = $1", page[0]["id"])
     return page
+
+
+async def visit(connection: Connection, customer: int, page: str) -> int:
+    """Somebody has come to a page; the number of the visit."""
+    number: int = await connection.fetchval(
+        "insert into visits (customer_id, page) values ($1, $2) returning id", customer, page
+    )
+    return number
+
+
+async def stay(connection: Connection, visit: int, seconds: int) -> None:
+    """The visitor is there still, or again."""
+    await connection.execute("update visits set seconds = seconds + $2 where id = $1", visit, seconds)
+
+
+async def forget_visit(connection: Connection, visit: int) -> None:
+    """As the customer has asked for."""
+    await connection.execute("delete from visits where id = $1", visit)
 
 
 async def history(connection: Connection, customer: int) -> list[asyncpg.Record]:

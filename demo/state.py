@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from demo.clerks import Report
 from demo.equality import Equality
+from demo.figures import duration, number
 from demo.metrics import Reading, Traffic, between
 from demo.pgbench import Progress
 from demo.side_by_side import Comparison
@@ -21,6 +22,8 @@ WINDOW_SECONDS = 2.0
 """What "now" means for rates and for the proxy's own share."""
 KEPT_READINGS = 200
 KEPT_REPORTS = 1000
+COPIED = "the history is copied"
+"""Title of the step in which a backfill is shown."""
 
 
 @dataclass
@@ -107,6 +110,46 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class Copying:
+    """How far a backfill is."""
+
+    table: str
+    share: float | None
+    """0 to 1."""
+    rows: int
+    rate: float
+    """Rows a second."""
+    remaining: float | None
+    """Seconds."""
+    said: str
+    """Its status, or what holds it back."""
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> Self:
+        """Of a line of `causeway backfill --json`."""
+        return cls(
+            str(line["table"]),
+            line["share"],
+            line["rows"],
+            line["rate"],
+            line["remaining_seconds"],
+            line["throttled"] or line["status"],
+        )
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        parts = [f"{number(self.rows)} rows"]
+        if self.share is not None:
+            parts[0] += f" ({int(self.share * 100)} %)"
+        if self.rate:
+            parts.append(f"{number(self.rate)}/s")
+        if self.remaining is not None and self.said == "running":
+            parts.append(f"{duration(self.remaining)} left")
+        return ", ".join([*parts, self.said])
+
+
+@dataclass(frozen=True)
 class Pair:
     """A row and its document."""
 
@@ -130,6 +173,10 @@ class State:
     proxy: str = ""
     """Where applications find it."""
     status: Status | None = None
+    copying: Copying | None = None
+    """Of the backfill, as it last said."""
+    copied: str = ""
+    """What has come of it."""
     readings: list[Reading] = field(default_factory=list)
     shop: Report | None = None
     pgbench: dict[str, Progress] = field(default_factory=dict)
@@ -170,10 +217,10 @@ class State:
 
         Expected again, it keeps what was seen before unless there is something new to say.
         """
-        for number, known in enumerate(self.expectations):
+        for place, known in enumerate(self.expectations):
             if known.name == name:
                 if known.held:
-                    self.expectations[number] = Expectation(name, held, seen or known.seen)
+                    self.expectations[place] = Expectation(name, held, seen or known.seen)
                 return
         self.expectations.append(Expectation(name, held, seen))
 

@@ -15,7 +15,7 @@ from demo.pgbench import Progress
 from demo.rule_edits import MISTAKE, START
 from demo.shop import TABLES
 from demo.side_by_side import Comparison, Latency
-from demo.state import LogLine, Outage, Pair, State, Step, Waiting, Work
+from demo.state import COPIED, Copying, LogLine, Outage, Pair, State, Step, Waiting, Work
 from proxy.admin.status import Status
 
 REASON = "dark_read is not built yet; this version stops at backfill"
@@ -183,6 +183,15 @@ def paired() -> State:
         },
         '{_id: 41, customer_id: 7, status: "shipped", total: Decimal(64.50), placed_at: Date(2026-01-01T00:00:00.000)}',
     )
+    return state
+
+
+def copying() -> State:
+    """The history is being copied."""
+    state = under_load()
+    state.steps[5].status = "done"
+    state.steps[6] = Step(COPIED, "running", "12,345 rows (41 %)", 109.0)
+    state.copying = Copying("shop.public.visits", 0.41, 12_345, 3456.0, 5.0, "running")
     return state
 
 

@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "demo", "--quick"]
 
 @pytest.mark.integration
 def test_quick_without_a_terminal() -> None:
-    done = subprocess.run(COMMAND, cwd=PROJECT, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(COMMAND, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
     said = done.stdout
     assert done.returncode == 0, said + done.stderr
     assert re.search(r"All \d\d expectations held, in \d+ s\.\n$", said)
@@ -31,6 +31,9 @@ def test_quick_without_a_terminal() -> None:
     assert "✓ rules: a mistake, rejected: shop.yaml:5:11: defaults.shadow" in said
     assert "dark_read is not built yet" in said
     assert re.search(r"✓ rows become documents: orders \d+ is a document with the same 5 values", said)
+    assert re.search(r"✓ the history is copied: [\d,]+ documents put in, \d+ left as they were", said)
+    assert re.search(r"✓ verify: rows and documents: [\d,]+ rows, 0 differences", said)
+    assert "✓ damage is found and repaired: found 3 missing, 2 different, 1 extra; 6 repaired" in said
     assert re.search(r"✓ the document store is gone: [\d,]+ transactions wait on disk", said)
     assert re.search(r"✓ the document store is back: [\d,]+ transactions caught up with", said)
     assert re.search(r"✓ every row equals its document: [\d,]+ rows, [\d,]+ values, 0 differences", said)

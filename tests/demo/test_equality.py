@@ -153,6 +153,7 @@ async def test_every_type_of_the_shop_is_known(connection: Connection) -> None:
     await connection.execute(
         "insert into payments (order_id, amount, details) values (1, 1.5, '{\"a\": 1.50}')"
     )
+    await connection.execute("insert into visits (customer_id, page) values (1, '/')")
     keys = {}
     for table in TABLES:
         columns = await columns_of(connection, table)

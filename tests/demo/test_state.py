@@ -5,7 +5,8 @@ import pytest
 from demo.clerks import Report
 from demo.metrics import Reading, Traffic
 from demo.pgbench import Progress
-from demo.state import KEPT_READINGS, Expectation, State, Step, Waiting, Work
+from demo.shop import TABLES
+from demo.state import KEPT_READINGS, Copying, Expectation, State, Step, Waiting, Work
 from tests.demo.states import beginning, ended, status, under_load
 
 
@@ -68,7 +69,7 @@ def test_readings_are_bounded() -> None:
 
 def test_what_waits_is_the_sum_of_the_tables_and_the_worst_of_their_lags() -> None:
     waiting = Waiting.of(status(), 7.0)
-    assert waiting == Waiting(7.0, 5 * 34, 3, 0.25)
+    assert waiting == Waiting(7.0, len(TABLES) * 34, 3, 0.25)
     bare = status().model_copy(update={"tables": [], "mirror": None})
     assert Waiting.of(bare, 7.0) == Waiting(7.0)
 
@@ -93,3 +94,19 @@ def test_the_time_of_a_step() -> None:
     assert step.seconds(50.0) == 10
     step.status, step.ended = "done", 42.5
     assert step.seconds(50.0) == 2.5
+
+
+def test_how_far_a_backfill_is() -> None:
+    line = {
+        "table": "shop.public.visits",
+        "share": 0.4199,
+        "rows": 12_345,
+        "rate": 3456.7,
+        "remaining_seconds": 5.04,
+        "throttled": "",
+        "status": "running",
+    }
+    assert Copying.of(line).told == "12,345 rows (41 %), 3,457/s, 5.04 s left, running"
+    held = {**line, "throttled": "replication lag", "rate": 0.0, "remaining_seconds": None, "share": None}
+    assert Copying.of(held).told == "12,345 rows, replication lag"
+    assert Copying.of({**line, "status": "done", "rate": 0.0}).told == "12,345 rows (41 %), done"

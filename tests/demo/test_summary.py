@@ -18,7 +18,7 @@ def test_summary_of_a_success() -> None:
         "application errors             0",
         "reconnects                     0",
         "1 applied, 0 rejected",
-        "DocumentDB (as MongoDB 8.0.0): 5,000 documents",
+        "DocumentDB (as MongoDB 8.0.0): 6,000 documents",
         "orders 41, the row and its document",
         "the document store was gone for 7 s",
         "`causeway status` meanwhile: mirror: store away",
