@@ -432,9 +432,14 @@ class Comparison:
 
 
 def compare(
-    connection: psycopg.Connection[Any], store: MongoClient[dict[str, Any]], database: str, table: Table
+    connection: psycopg.Connection[Any],
+    store: MongoClient[dict[str, Any]],
+    database: str,
+    table: Table,
+    *,
+    copied: bool = False,
 ) -> Comparison:
-    """Row by row, value by value, BSON type by BSON type."""
+    """Row by row, value by value, BSON type by BSON type. `copied`: documents may be a backfill's, too."""
     documents = {
         canonical(document["_id"]): document
         for document in store.get_database(database, codec_options=CODEC)[table.collection].find({})
@@ -446,14 +451,14 @@ def compare(
         if document is None:
             result.differences.append(Difference(table.collection, _shown(expected.id), "no document"))
             continue
-        for what in _differences(expected, document):
+        for what in _differences(expected, document, copied):
             result.differences.append(Difference(table.collection, _shown(expected.id), what))
     for document in documents.values():
         result.differences.append(Difference(table.collection, _shown(document["_id"]), "no such row"))
     return result
 
 
-def _differences(expected: Expectation, document: dict[str, Any]) -> Iterator[str]:
+def _differences(expected: Expectation, document: dict[str, Any], copied: bool) -> Iterator[str]:
     for name, value in expected.fields.items():
         if name not in document:
             yield f"field {name} is missing"
@@ -465,7 +470,7 @@ def _differences(expected: Expectation, document: dict[str, Any]) -> Iterator[st
     version, repairs = marks.pop("v", None), marks.pop("r", None)
     if not isinstance(version, Int64) or isinstance(repairs, Int64) or not isinstance(repairs, int):
         yield f"_cw has v {version!r} and r {repairs!r}"
-    elif not (version > 0 <= repairs or version == 0 < repairs):
+    elif not (version > 0 <= repairs or version == 0 < repairs or (copied and version == 0 == repairs)):
         yield f"_cw has v {version} and r {repairs}: neither an image nor a repair"
     if canonical(marks) != canonical(expected.marks):
         yield f"_cw is {_shown(marks)}, not {_shown(expected.marks)}"

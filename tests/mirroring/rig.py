@@ -168,11 +168,17 @@ class Rig:
         self.tables = tables
         self.client: MongoClient[dict[str, Any]] = MongoClient(store)
         self.proxies: list[MirrorProxy] = []
+        self.copied = False
+        """Whether there is history, which a backfill copies."""
         self._known: set[str] = set()
         self._zygote = zygote
         self._directory = directory
         self._rules = directory / "rules.yaml"
-        self._rules.write_text(rules(database, tables, **defaults), encoding="utf-8")
+        self.rules(tables, **defaults)
+
+    def rules(self, tables: Sequence[Table], **defaults: Any) -> None:
+        """Only these tables have rules from now on."""
+        self._rules.write_text(rules(self.database, tables, **defaults), encoding="utf-8")
 
     def proxy(
         self, *, upstream: tuple[str, int] | None = None, store: str | None = None, **settings: Any
@@ -211,7 +217,9 @@ class Rig:
         found: list[Difference] = []
         with psycopg.connect(self.source.dsn(self.database), autocommit=True) as connection:
             for table in self.tables if tables is None else tables:
-                found += compare(connection, self.client, self.database, table).differences
+                found += compare(
+                    connection, self.client, self.database, table, copied=self.copied
+                ).differences
         return [one for one in found if str(one) not in self._known]
 
     async def agree(self, *, patience: float = PATIENCE) -> None:
