@@ -18,6 +18,7 @@ from proxy import __version__
 from proxy.admin.counters import Counters
 from proxy.admin.mirror import CatalogueReport, MirrorReport, compose
 from proxy.backfill.history import HistoryWatch
+from proxy.backfill.schedule import Schedule
 from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.changes import Change, Verdict, changes
 from proxy.catalog.limits import CatalogueLimits
@@ -161,6 +162,13 @@ class Mirroring:
         )
         self._heartbeat.add_holder(self._rereader)
         self._histories = HistoryWatch(self.store, lambda: any(True for _ in self._tables.mirrored()))
+        self._schedule = Schedule(
+            self.store,
+            lambda: self._tables.mirrored(),
+            lambda: {beat.proxy for beat in self._heartbeat.fleet.others()},
+            self._lifetime.proxy,
+            settings.reveal,
+        )
         self.plans = Plans(
             self._grounds.get,
             cache_size=settings.statement_cache,
@@ -206,6 +214,7 @@ class Mirroring:
         run("heartbeat", self._heartbeat.run)
         if self._index == 0:
             run("histories", self._histories.run)
+            run("verify schedule", self._schedule.run)
 
     def _known_databases(self) -> set[str]:
         """Those that a rule names, to have a table of it mirrored. Others are known once a session is in them."""

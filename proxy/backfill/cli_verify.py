@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -20,8 +19,6 @@ from proxy.cli_common import (
 
 if TYPE_CHECKING:
     from proxy.backfill.verify_progress import Shown
-
-BACKGROUND_NICE = 10
 
 
 def verify(
@@ -71,7 +68,6 @@ def verify(
         bool, typer.Option("--show-values", help="Show keys as they are, not only marks of them.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    scheduled: Annotated[bool, typer.Option("--scheduled", hidden=True)] = False,
 ) -> None:
     """Compare all rows of tables with their documents, whatever is written meanwhile.
 
@@ -89,8 +85,6 @@ def verify(
     except ValueError as error:
         _usage(f"--sample: {error}")
     loaded = load_settings(ctx.obj, upstream_optional=True)
-    if scheduled:
-        os.nice(BACKGROUND_NICE)
     import asyncio
 
     from proxy.backfill.report import Outcome, Scope
@@ -119,7 +113,6 @@ def verify(
                     shown,
                     every=every,
                     limit=limit_differences,
-                    scheduled=scheduled,
                 )
             )
     except WrongScope as error:

@@ -171,6 +171,8 @@ class Verification:
     message: str = ""
     """Why it failed."""
     whole: Whole | None = None
+    scheduled_at: datetime | None = None
+    """When the last comparison began that the rules asked for."""
     revision: int = 0
     """0: not in the store yet."""
 
@@ -197,6 +199,7 @@ class Verification:
             "columns": [[name, count] for name, count in self.columns.items()],
             "message": self.message,
             "whole": None if self.whole is None else {"ended": self.whole.ended, "left": self.whole.left},
+            "scheduled_at": self.scheduled_at,
         }
 
 
@@ -222,6 +225,7 @@ def parse_verification(document: Mapping[str, Any]) -> Verification:
         columns={name: int(count) for name, count in document["columns"]},
         message=str(document["message"]),
         whole=None if whole is None else Whole(whole["ended"], int(whole["left"])),
+        scheduled_at=document.get("scheduled_at"),
         revision=int(document["revision"]),
     )
 
@@ -249,6 +253,7 @@ def begun(
         scope=scope,
         estimate=estimate,
         whole=None if before is None else before.whole,
+        scheduled_at=now if scheduled else None if before is None else before.scheduled_at,
         revision=0 if before is None else before.revision,
     )
 

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from proxy.backfill.lookups import Lookups
 from proxy.backfill.member import Member, NotReady, open_member
-from proxy.backfill.report import (
-    KIND,
-    Report,
-    Scope,
-    Verification,
-    begun,
-    ended,
-    parse_verification,
-    progressed,
-)
+from proxy.backfill.report import Report, Scope, Verification, begun, ended, progressed
+from proxy.backfill.states import keep
 from proxy.backfill.verify import Options, Progress, Verify
 from proxy.backfill.verify_progress import Shown
 from proxy.backfill.verify_view import Done
 from proxy.catalog.source import SourceError, SourceRefused
 from proxy.config import Settings
 from proxy.mirror.tables import MirroredTable
-from proxy.stores.protocol import Store, StoreRefused, StoreUnavailable
+from proxy.stores.protocol import StoreRefused, StoreUnavailable
 from proxy.units import parse_duration
 
 ROLE = "verify"
 SHOW_EVERY = 0.25
 KEEP_EVERY = 2.0
 """Seconds between two writes of the state."""
-_BROKEN = (LookupError, ValueError, TypeError, AttributeError)
-
-Change = Callable[[Verification | None], Verification | None]
 
 
 class WrongScope(Exception):
@@ -153,24 +142,6 @@ async def one_table(
         lambda before: last if _own(before, member) else None,
     )
     return Done(last, progress.report)
-
-
-async def keep(store: Store, name: str, change: Change) -> Verification | None:
-    """Changes the state of a table by compare-and-set; None where `change` gives None, and nothing is done."""
-    while True:
-        found = await store.state(KIND, name)
-        revision = 0 if found is None else int(found["revision"])
-        before = None
-        if found is not None:
-            try:
-                before = parse_verification(found)
-            except _BROKEN:  # of another version of Causeway
-                before = None
-        after = change(before)
-        if after is None:
-            return None
-        if await store.swap_state(KIND, name, revision, after.document()):
-            return replace(after, revision=revision + 1)
 
 
 async def _keep_told(member: Member, name: str, progress: Progress) -> None:

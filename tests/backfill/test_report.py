@@ -91,6 +91,7 @@ def test_only_all_rows_are_the_whole() -> None:
         columns=st.dictionaries(st.text(), st.integers(0, 9)),
         message=st.text(),
         whole=st.one_of(st.none(), st.builds(Whole, st.just(NOW), st.integers(0, 9))),
+        scheduled_at=st.sampled_from([None, NOW]),
         revision=st.integers(1, 9),
     )
 )
@@ -116,3 +117,11 @@ def test_the_last_comparison_of_the_whole_is_remembered() -> None:
         Whole(LATER, 2),
         "the store is away",
     )
+
+
+def test_when_the_rules_last_asked_for_one_is_remembered() -> None:
+    first = begun(None, "shop.public.t", "me", NOW, scheduled=True)
+    assert first.scheduled_at == NOW
+    by_hand = begun(first, "shop.public.t", "me", LATER)
+    assert (by_hand.scheduled, by_hand.scheduled_at) == (False, NOW)
+    assert begun(by_hand, "shop.public.t", "me", LATER, scheduled=True).scheduled_at == LATER

@@ -24,6 +24,7 @@ from proxy.names import TableName
 from tests.mirroring.conftest import on_newest
 from tests.mirroring.drivers import connected
 from tests.mirroring.rig import MirrorProxy, Rig, eventually
+from tests.mirroring.schema import NAMED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -175,3 +176,26 @@ async def test_gaps_of_whole_tables_are_closed_under_traffic(rig: Rig) -> None:
         assert (report.different, report.repaired, report.left) == (20, 20, 0), report
         assert report.gaps_closed >= 1
     assert "public.items" not in whole_tables()
+
+
+@on_newest
+async def test_what_the_rules_ask_for_is_compared_by_one_proxy(rig: Rig) -> None:
+    """And what differs is repaired, where they say so."""
+    with psycopg.connect(rig.source.dsn(rig.database), autocommit=True) as unseen:
+        unseen.execute("insert into items (id, name) select n, 'before' from generate_series(1, 50) n")
+    asked = {"every": "1h", "repair": True}
+    rig.rules([NAMED["items"]], verify=asked)
+    proxies = [rig.proxy() for _ in range(2)]
+    await asyncio.gather(*(proxy.start() for proxy in proxies))
+    state: dict[str, Any] = {}
+
+    def over() -> bool:
+        for found in rig.client["_causeway"]["verify"].find({"_id": f"{rig.database}.public.items"}):
+            state.update(found["value"])
+        return state.get("ended") is not None
+
+    await eventually(over, lambda: f"not compared: {state}")
+    assert (state["outcome"], state["scheduled"], state["numbers"]["repaired"]) == ("equal", True, 50)
+    assert rig.client[rig.database]["items"].count_documents({}) == 50
+    begun = [one for proxy in proxies for one in proxy.events() if one.get("event") == "verify_begins"]
+    assert len(begun) == 1
