@@ -53,11 +53,13 @@ def problems_of_invocation(words: list[str]) -> list[str]:
     """What is wrong with the arguments of a `causeway` command line."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
-    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+    while hasattr(command, "commands") and rest:
         name = rest[0]
         if name in command.commands:
             rest.pop(0)
         elif (name := getattr(command, "default", "")) not in command.commands:
+            if rest[0].startswith("-"):
+                break
             return [f"no command {rest[0]!r}"]
         command = command.commands[name]
     known = {
