@@ -122,14 +122,15 @@ class HistoryWatch:
         store: Store,
         wanted: Callable[[], bool],
         *,
-        idle: float = IDLE_INTERVAL,
-        busy: float = BUSY_INTERVAL,
+        idle: float | None = None,
+        busy: float | None = None,
     ) -> None:
-        """`wanted`: whether any table is mirrored; without one the store is left alone."""
+        """`wanted`: whether any table is mirrored; without one the store is left alone. `idle`, `busy`: in place of
+        IDLE_INTERVAL and BUSY_INTERVAL."""
         self._store = store
         self._wanted = wanted
-        self._idle = idle
-        self._busy = busy
+        self._idle = IDLE_INTERVAL if idle is None else idle
+        self._busy = BUSY_INTERVAL if busy is None else busy
         self.found: Mapping[str, TableHistory] = MappingProxyType({})
         """By `str(TableName)` with the database, as last read."""
 
