@@ -92,7 +92,7 @@ def test_modules_come_from_where_it_says(name: str) -> None:
 @pytest.mark.skipif(os.environ.get("CAUSEWAY_PURE_PYTHON") == "1", reason="asked not to")
 @pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler")
 def test_what_ci_tests_is_compiled() -> None:
-    assert proxy.COMPILED
+    assert proxy.COMPILED, "why not: python setup.py build_ext --inplace"
 
 
 @pytest.mark.skipif(not proxy.COMPILED, reason="all tests run in pure Python already")
