@@ -7,6 +7,7 @@ from proxy.mirror.tables import MirroredTable, TableBook
 from proxy.phases import Phase
 from proxy.rulefiles.types import AckMode, Durability
 from proxy.session.plan import Ground, MirroredAs
+from proxy.shadow.candidates import dark_of
 
 
 def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: int) -> Ground | None:
@@ -17,7 +18,7 @@ def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: in
         tables[table.relation.oid] = seen
         if table.relation.kind == "p":
             tables.update(dict.fromkeys(table.relation.children, seen))
-    return Ground(snapshot, tables, generation) if tables else None
+    return Ground(snapshot, tables, generation, dark_of(book, database)) if tables else None
 
 
 def mirrored_as(table: MirroredTable) -> MirroredAs:

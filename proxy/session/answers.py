@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from proxy.admin.counters import Counters
 from proxy.mirror.effects import Cause, Image, TableId, Truncation, Unseen
@@ -16,6 +17,9 @@ from proxy.session.prepared import Portal, Prepared
 from proxy.session.relay import ReportWhen
 from proxy.sql.model import Kind
 from proxy.wire import messages, rewriting
+
+if TYPE_CHECKING:
+    from proxy.shadow.tap import SessionTap
 
 IDLE_STATUS = ord("I")
 FAILED_STATUS = ord("E")
@@ -49,6 +53,7 @@ class Answers(Fate):
         "statements",
         "status",
         "switch_when_idle",
+        "taps",
     )
 
     def __init__(self, counters: Counters, plans: SessionPlans, mirror: MirrorPort, *, status: int) -> None:
@@ -74,6 +79,8 @@ class Answers(Fate):
         """Whether a ReadyForQuery has come that somebody may wait for: they are told once it has been handed on."""
         self.switch_when_idle = False
         """Whether the owner is told when a plain relay could take this one's place."""
+        self.taps: SessionTap | None = None
+        """What samples reads; None: nothing does."""
         self._looks: dict[int, Look | None] = {
             **dict.fromkeys(messages.BACKEND_TYPES, None),
             messages.DATA_ROW: self._row,
@@ -114,6 +121,8 @@ class Answers(Fate):
     def _stopped(self, data: bytes, position: int, end: int) -> bytes | None:
         """PortalSuspended, EmptyQueryResponse."""
         head = self._expected.head
+        if head is not None and head.tap is not None:
+            head.tap.partial()
         if head is not None and head.owed is Owed.EXECUTE:
             self._expected.popleft()
             return _SWALLOW if head.hidden else None
@@ -128,6 +137,8 @@ class Answers(Fate):
     def _parameter(self, data: bytes, position: int, end: int) -> bytes | None:
         name, _, value = data[position + 5 : end - 1].partition(b"\x00")
         self.plans.reported(name, value)
+        if self.taps is not None:
+            self.taps.reported(name, value)
         return None
 
     def _described(self, data: bytes, position: int, end: int) -> bytes | None:
@@ -136,6 +147,8 @@ class Answers(Fate):
         if head is None:
             return None
         step = head.step
+        if head.tap is not None:
+            head.tap.described(data[position:end])
         if head.owed in _DESCRIBES:
             self._expected.popleft()
             if head.hidden:
@@ -224,6 +237,8 @@ class Answers(Fate):
             else:
                 self._counters.new_verb(verb)
         self.copying = False
+        if head.tap is not None:
+            head.tap.complete(tag[:-1])
         step = head.step
         if head.owed is Owed.EXECUTE:
             self._expected.popleft()
@@ -296,6 +311,8 @@ class Answers(Fate):
         expected = self._expected
         if head is None:
             return None
+        if head.tap is not None:
+            head.tap.failed()
         if not head.ready and head.owed is not Owed.COPY_END:
             dropped: list[Expected] = []
             while expected.head is not None and expected.head.owed is not Owed.SYNC:
@@ -320,6 +337,8 @@ class Answers(Fate):
 
     def _undo(self, entry: Expected) -> None:
         """The server did not carry out what `entry` stands for."""
+        if entry.tap is not None:
+            entry.tap.failed()
         if entry.owed in (Owed.PARSE, Owed.CLOSE) and entry.statement is not None and not entry.hidden:
             if entry.previous is None:
                 self.statements.pop(entry.statement, None)

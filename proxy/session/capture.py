@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from struct import Struct
 from time import perf_counter_ns
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.admin.counters import BYTES_FROM_SERVER, OWN_SHARE, OWN_SHARE_SUM, Counters
 from proxy.mirror.effects import Cause, Unseen
@@ -21,6 +21,9 @@ from proxy.session.plans import SessionPlans
 from proxy.session.relay import ReportWhen, Write, nowhere
 from proxy.wire import messages
 from proxy.wire.framing import MAX_MESSAGE_LENGTH, run_end
+
+if TYPE_CHECKING:
+    from proxy.shadow.tap import Tap
 
 _HEADER = Struct("!BI").unpack_from
 """Type and length of a message."""
@@ -84,6 +87,7 @@ class Replies(Answers):
         "_owner",
         "_passing",
         "_stalled",
+        "_tapped",
         "high_water",
         "to_client",
         "to_server",
@@ -111,6 +115,8 @@ class Replies(Answers):
         self._need = 0
         self._passing = 0
         """Bytes still to come of a message that is handed on without a look."""
+        self._tapped: Tap | None = None
+        """Where they are kept, too."""
         self._held: list[bytes] = []
         """What the server sent while the reply to a commit waits for the store."""
         self._out_client: list[bytes] = []
@@ -156,6 +162,8 @@ class Replies(Answers):
             self.to_client(data)
             return
         if self._passing:
+            if self._tapped is not None:
+                self._tapped.keep(data[: self._passing])
             if len(data) <= self._passing:
                 self._passing -= len(data)
                 self.to_client(data)
@@ -184,11 +192,18 @@ class Replies(Answers):
             if look is None or (
                 kind == messages.DATA_ROW and (expected.head is None or not expected.head.rows)
             ):
+                tap = expected.head.tap if kind == messages.DATA_ROW and expected.head is not None else None
                 if end > size:
                     self._passing = end - size
+                    self._tapped = tap
+                    if tap is not None:
+                        tap.keep(data[position:])
                     position = size
                     break
-                position = run_end(data, position)
+                run = run_end(data, position)
+                if tap is not None:
+                    tap.keep(data[position:run])
+                position = run
                 continue
             if end > size:
                 self._need = end - position
@@ -293,6 +308,7 @@ class Replies(Answers):
         if self._ended:
             return
         self._ended = True
+        self._untap()
         self._let_go()
         tx, self.transaction = self.transaction, None
         if self._sealed:
@@ -334,11 +350,18 @@ class Replies(Answers):
         if self.unobserved:
             return
         self.unobserved = True
+        self._untap()
         self._counters.streams_unobserved[reason] += 1
         self._unseen_everywhere("a stream that stopped making sense")
         tx, self.transaction = self.transaction, None
         if tx is not None:
             self.mirror.doubtful(tx)
+
+    def _untap(self) -> None:
+        """No reply will be read to its end any more."""
+        for entry in self._expected:
+            if entry.tap is not None:
+                entry.tap.failed()
 
     def _client_at_boundary(self) -> bool:
         raise NotImplementedError

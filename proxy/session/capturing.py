@@ -10,6 +10,7 @@ from proxy.session.capture import CaptureOwner
 from proxy.session.plans import Plans
 from proxy.session.requests import CapturingRelay
 from proxy.session.session import Session
+from proxy.shadow.tap import SessionTap, ShadowPort
 from proxy.wire.startup import StartupMessage
 
 
@@ -22,8 +23,11 @@ class Capturing:
         mirror: MirrorPort,
         *,
         prepare: Callable[[str], Awaitable[None]],
+        shadow: ShadowPort | None = None,
     ) -> None:
-        """`prepare` returns once what is known of a database is as complete as it can be had in time."""
+        """`prepare` returns once what is known of a database is as complete as it can be had in time; `shadow` gets
+        the reads that are sampled."""
+        self._shadow = shadow
         self.plans = plans
         self.mirror = mirror
         self.prepare = prepare
@@ -48,4 +52,9 @@ class Capturing:
             + (" role" if "role" in message.parameters else ""),
             session.parameters,
         )
-        return CapturingRelay(owner, counters, plans, self.mirror, status=status, high_water=high_water)
+        relay = CapturingRelay(owner, counters, plans, self.mirror, status=status, high_water=high_water)
+        if self._shadow is not None:
+            settings = {**message.parameters, **session.parameters}
+            options = message.parameters.get("options", "")
+            relay.taps = SessionTap(plans, self._shadow, settings, options=options)
+        return relay

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from proxy.mirror.effects import TableId
     from proxy.session.plan import Step
     from proxy.session.prepared import Prepared
+    from proxy.shadow.tap import Tap
 
 
 class Owed(IntEnum):
@@ -50,6 +51,7 @@ class Expected:
         "statement",
         "step",
         "steps",
+        "tap",
         "truncates",
     )
 
@@ -65,6 +67,7 @@ class Expected:
         truncates: tuple[TableId, ...] = (),
         offset: int = 0,
         shifts: tuple[tuple[int, int], ...] = (),
+        tap: Tap | None = None,
     ) -> None:
         self.owed = owed
         self.ready = owed in READY
@@ -93,6 +96,8 @@ class Expected:
         """Characters by which positions in errors lie further on in what the client sent."""
         self.shifts = shifts
         """See `Plan.shifts`."""
+        self.tap = tap
+        """Where the rows are kept, of a read that was sampled."""
 
     def advance(self) -> None:
         """A statement of a Query is complete."""

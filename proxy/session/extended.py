@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from proxy.session.expected import (
     HIDDEN_BIND,
     HIDDEN_CLOSE,
@@ -22,14 +24,19 @@ from proxy.session.queries import OWN, SimpleQueries
 from proxy.sql.model import Kind, Literal
 from proxy.wire import rewriting
 
+if TYPE_CHECKING:
+    from proxy.shadow.tap import Tap
+
 
 class ExtendedQueries(SimpleQueries):
     """Parse, Bind, Describe, Execute, Close and Sync messages."""
 
-    __slots__ = ("_twins",)
+    __slots__ = ("_bound_taps", "_twins")
 
     _twins: int
     """Spliced copies made so far."""
+    _bound_taps: dict[bytes, Tap]
+    """By portal: sampled reads that were bound and not executed yet."""
 
     def _parse(self, message: bytes) -> bool:
         if self._undecided():
@@ -62,8 +69,15 @@ class ExtendedQueries(SimpleQueries):
             if prepared.twins and self._making_twin(prepared) and self._settle():
                 return False
             self._refresh(prepared)
+        if self._bound_taps:
+            self._untap_portal(portal)
         if prepared is None or (prepared.plan is None and not prepared.spliced):
             self.portals.pop(portal, None)
+            if self.taps is not None and prepared is not None:
+                apart = self.transaction is None
+                tap = self.taps.bound(prepared.text, prepared.rest, message, apart=apart)
+                if tap is not None:
+                    self._bound_taps[portal] = tap
             self._out.append(message)
             self._expected.append(PLAIN_BIND)
             return True
@@ -131,7 +145,9 @@ class ExtendedQueries(SimpleQueries):
                 self._expected.append(Expected(Owed.DESCRIBE_STATEMENT, steps=(shown,)))
             return True
         bound = self.portals.get(name)
-        if bound is None or bound.shown is None:
+        if name in self._bound_taps:
+            self._expected.append(Expected(Owed.DESCRIBE_PORTAL, tap=self._bound_taps[name]))
+        elif bound is None or bound.shown is None:
             self._expected.append(PLAIN_DESCRIBE_PORTAL)
         else:
             self._expected.append(Expected(Owed.DESCRIBE_PORTAL, steps=(bound.shown,)))
@@ -143,7 +159,8 @@ class ExtendedQueries(SimpleQueries):
         step = bound.step if bound is not None else None
         if bound is None or (step is None and bound.shown is None):
             self._out.append(message)
-            self._expected.append(PLAIN_EXECUTE)
+            tap = self._bound_taps.pop(portal, None) if self._bound_taps else None
+            self._expected.append(PLAIN_EXECUTE if tap is None else Expected(Owed.EXECUTE, tap=tap))
             self._unsynced = True
             return True
         shown = bound.shown
@@ -212,6 +229,8 @@ class ExtendedQueries(SimpleQueries):
                 return False
             self._fetch_rest(name)
             self.portals.pop(name, None)
+            if self._bound_taps:
+                self._untap_portal(name)
             self._out.append(message)
             self._expected.append(PLAIN_CLOSE)
             return True
@@ -239,7 +258,20 @@ class ExtendedQueries(SimpleQueries):
                 self._sealed = True
         self._cleared = False
         self._skipping = False
+        if self._bound_taps:
+            self._untap_portal(*self._bound_taps)
         self._out.append(message)
         self._expected.append(PLAIN_SYNC)
         self._unsynced = False
         return True
+
+    def _untap_portal(self, *names: bytes) -> None:
+        """What was bound there and never executed."""
+        for name in names:
+            tap = self._bound_taps.pop(name, None)
+            if tap is not None:
+                tap.failed()
+
+    def _untap(self) -> None:
+        self._untap_portal(*self._bound_taps)
+        super()._untap()

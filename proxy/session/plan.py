@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from proxy.catalog.model import Relation, Snapshot
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.sql.model import CopyFrom, Kind, Literal, Parameter, Statement, Verb
+
+if TYPE_CHECKING:
+    from proxy.shadow.candidates import Dark
 
 ENDS = frozenset({Kind.COMMIT, Kind.ROLLBACK, Kind.PREPARE_TRANSACTION})
 """Statements after which a transaction block is over, if they succeed."""
@@ -70,6 +74,8 @@ class Ground:
     """By the oid of the table and of each of its partitions."""
     generation: int
     """Rises whenever a plan made before may be wrong."""
+    dark: Dark | None = None
+    """The tables whose reads are sampled; None: there are none."""
 
     @property
     def strict(self) -> bool:

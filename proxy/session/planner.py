@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from proxy.catalog.model import Reach, Relation, SideEffect
 from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.session.names import meant
 from proxy.session.plan import CopyPlan, Ground, Identity, KeyPins, MirroredAs, Plan, Step
 from proxy.sql import splice
 from proxy.sql.model import Analysis, CopyFrom, Kind, RelationRef, Statement, Verb, Write
@@ -139,27 +140,7 @@ class _Planner:
     # Names.
 
     def _candidates(self, reference: RelationRef) -> list[Relation]:
-        """Every relation the name may mean."""
-        found = [
-            self.snapshot.relations[oid]
-            for oid in self.snapshot.by_name.get(reference.name, ())
-            if oid in self.snapshot.relations
-        ]
-        if reference.schema is not None:
-            return [relation for relation in found if relation.schema == reference.schema]
-        if len(found) > 1 and self.identity.path is not None and len(self.identity.roles) == 1:
-            for schema in self.identity.path:
-                if self._passed_over(schema):
-                    continue
-                if meant := [relation for relation in found if relation.schema == schema]:
-                    return meant
-            return []
-        return found
-
-    def _passed_over(self, schema: str) -> bool:
-        """PostgreSQL passes over schemas of the search_path that the role may not use."""
-        roles = self.identity.roles
-        return len(roles) == 1 and schema in self.snapshot.unusable.get(next(iter(roles)), ())
+        return meant(self.snapshot, self.identity, reference)
 
     def _unsafe(self, relation: Relation, write: Write) -> tuple[Cause, str] | None:
         """Why RETURNING cannot be added to a write on it; None if it can."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import Cause, Unseen
@@ -18,6 +18,9 @@ from proxy.sql.model import Analysis, Kind, Statement
 from proxy.sql.savepoints import savepoint_statement
 from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 from proxy.wire.encodings import UnknownEncoding, python_encoding
+
+if TYPE_CHECKING:
+    from proxy.shadow.candidates import Candidate
 
 LONGEST_SHAPE = 8192
 """Characters of a text up to which others that differ in constants only are looked for."""
@@ -48,6 +51,8 @@ class Shelf:
     """By the text as the client sent it."""
     shapes: Bounded[Key, Plan]
     """By the text without its constants."""
+    reads: Bounded[bytes, Candidate]
+    """Of texts that were sampled: whether they may be compared."""
 
 
 class Plans:
@@ -95,7 +100,7 @@ class Plans:
             if known is None or known[0] is not ground:
                 known = (ground, Mentions(ground.snapshot.watched))
                 self._mentions[database] = known
-            found = Shelf(ground, known[1], Bounded(self._cache_size), Bounded(self._cache_size))
+            found = Shelf(ground, known[1], *(Bounded(self._cache_size) for _ in range(3)))
             self._shelves.put(key, found)
         return found
 
@@ -164,6 +169,15 @@ class SessionPlans:
         """Whether what may be written to any table of the database must be durable here before it is committed."""
         ground = self.ground
         return ground is not None and ground.strict
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
+    def shelf(self) -> Shelf | None:
+        """What is shared with sessions of the same kind; None before the first statement."""
+        return self._shelf
 
     @property
     def changed(self) -> bool:

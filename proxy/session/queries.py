@@ -50,7 +50,10 @@ class SimpleQueries(Waiting):
                 self._sealed = True
             self._forget_unnamed()
             self._out.append(message)
-            self._expected.append(PLAIN_QUERY)
+            tap = None
+            if self.taps is not None:
+                tap = self.taps.query(message[5:-1], apart=self.transaction is None)
+            self._expected.append(PLAIN_QUERY if tap is None else Expected(Owed.QUERY, tap=tap))
             self._unsynced = False
             return True
         steps = self._all_resolved(plan.steps)

@@ -58,6 +58,7 @@ class CapturingRelay(CopyData):
         self._copy_keys = None
         self._copy_step = None
         self._twins = 0
+        self._bound_taps = {}
         self._handlers: dict[int, Callable[[bytes], bool]] = {
             messages.QUERY: self._query,
             messages.PARSE: self._parse,
@@ -212,11 +213,17 @@ class CapturingRelay(CopyData):
                 self._deallocate(b"")
                 self.portals.clear()
                 self.plans.discarded()
+                if self.taps is not None:
+                    self.taps.discarded()
             case Kind.SET:
                 self.plans.set(step.statement)
+                if self.taps is not None:
+                    self.taps.set(step.statement.name, step.statement.value)
             case Kind.DDL:
                 if self.plans.concerns(step.statement):
                     self._defined = True
+                    if self.taps is not None:
+                        self.taps.defined(step.statement.tag)
                 else:
                     self.plans.shared.defined(self.database, nothing)
             case _:

@@ -129,6 +129,17 @@ def bind_parameters(message: bytes) -> list[tuple[int, bytes | None]]:
     return found
 
 
+def bind_results(message: bytes) -> tuple[int, ...]:
+    """The result formats of a Bind: none (all text), one for all, or one each."""
+    portal, statement = bind_names(message)
+    position = _formats_start(message, 5 + len(portal) + len(statement) + 2)
+    (count,) = _INT16.unpack_from(message, position)
+    try:
+        return struct.unpack_from(f"!{count}h", message, position + 2)
+    except struct.error as error:
+        raise MalformedMessage("a Bind message shorter than its result formats") from error
+
+
 def describe(kind: bytes, name: bytes) -> bytes:
     """`kind` is `S` for a statement, `P` for a portal."""
     return _HEADER.pack(messages.DESCRIBE, len(name) + 6) + kind + name + b"\x00"
