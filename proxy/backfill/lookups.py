@@ -10,7 +10,7 @@ from proxy.backfill.digests import Expected, aligned, canonical
 from proxy.backfill.present import present_query
 from proxy.backfill.report import Scope
 from proxy.backfill.run import Boundary, KeyText
-from proxy.catalog.source import SourceDatabase, SourceRefused
+from proxy.catalog.source import SourceDatabase, SourceRefused, table_sql
 from proxy.documents.codec import Foreign, Unrepresentable
 from proxy.documents.records import parse_image
 from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
@@ -80,8 +80,14 @@ class Lookups:
         return _with_keys(table, [row[0] for row in await self._fetch(self._chunk(low, high, scope))])
 
     async def try_out(self, scope: Scope) -> None:
-        """Raises SourceRefused where PostgreSQL does not take the scope."""
+        """Raises SourceRefused where PostgreSQL does not take the scope.
+
+        A condition must be one with parentheses around it and without: one that closes them would choose other rows.
+        """
         await self._fetch(self._chunk(None, None, scope, limit=0))
+        if scope.where:
+            table = table_sql(self.table.relation)
+            await self._fetch((f"SELECT 1 FROM {table} AS t WHERE {scope.where}\n LIMIT 0", []))
 
     def _chunk(
         self, low: KeyText | None, high: KeyText | None, scope: Scope, *, limit: int | None = None

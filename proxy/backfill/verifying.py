@@ -77,7 +77,9 @@ async def checked(member: Member, table: MirroredTable, scope: Scope) -> Scope:
 
 
 def moment_of(text: str, now: datetime) -> str:
-    """`24h` is that long before now; anything else is a value of the column."""
+    """`24h` is that long before now; anything else, a number without unit too, is a value of the column."""
+    if text[-1:].isdigit():
+        return text
     try:
         seconds = parse_duration(text)
     except ValueError:
