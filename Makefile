@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 bin := .venv/bin
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/causeway
 ARGS ?=
+# Processes that run tests side by side, each with servers of its own: most of the time they wait.
+JOBS ?= 2
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +21,7 @@ demo:  ## databases, the proxy and an application on this machine, in 90 seconds
 
 test:  ## every test, against real databases and real clients
 	@scripts/setup.sh test
-	@$(bin)/python -m pytest $(ARGS)
+	@$(bin)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint:  ## ruff and mypy --strict
 	@scripts/setup.sh lint
