@@ -97,7 +97,7 @@ class Repairer:
             self._lookups.table,
             self._lookups.source,
             self._lookups.store,
-            limit=self._max_rows,
+            limit=max(self._max_rows, 2 * len(rows.values)),
             mirrored=lambda table: self._is_mirrored(database, table),
             record=derived.append,
             before_repairs=before_repairs,
