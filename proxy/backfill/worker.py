@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from proxy.backfill.board import NoRun, RunBoard
 from proxy.backfill.chunks import boundary_of
@@ -103,9 +103,20 @@ class TableWorker:
     async def work(self) -> Run:
         """The run as it is left: over, failed, or with others. Raises Refused, and what the start meets."""
         table = self._member.table(self._name)
-        run, self._row_bytes = await take_part(
-            self._member, self._company, self.board, table, self._wanted, say=self._tell, now=self._now
-        )
+        try:
+            run, self._row_bytes = await self._or_stop(
+                take_part(
+                    self._member,
+                    self._company,
+                    self.board,
+                    table,
+                    self._wanted,
+                    say=self._tell,
+                    now=self._now,
+                )
+            )
+        except _Stopped:
+            raise Refused(f"the backfill of {self._name} was told to end before it began") from None
         if run.status.is_over:
             return run
         self.took_part = True
@@ -138,7 +149,8 @@ class TableWorker:
         if self._wanted.mode is Mode.REFRESH:
             # What was written unseen until now is to be found: images from before it must be in the store by then.
             position = await self._patiently(lambda: self._member.position(self._database))
-            await self._patiently(lambda: self._member.wait_passed(self._database, position))
+            passed = partial(self._member.wait_passed, self._database, position)
+            await self._patiently(lambda: self._or_stop(passed()))
         await self._patiently(self._watch.turn)  # nothing is read before it is known whether to wait
         watch = asyncio.create_task(self._patiently(self._watch.run), name="backfill watch")
         slots: dict[int, asyncio.Task[None]] = {}
@@ -339,6 +351,20 @@ class TableWorker:
                 await self._sleep(wait, only_stop=True)
             else:
                 return result
+
+    async def _or_stop(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """What `work` gives. Raises _Stopped where the process is told to end before."""
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise _Stopped
+            return task.result()
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _sleep(self, seconds: float, *, only_stop: bool = False) -> None:
         """Ends early when there is news of the run, or the process is to end."""

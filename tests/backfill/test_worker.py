@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from devstack.document_store import DocumentStore
@@ -19,7 +20,7 @@ from proxy.backfill.gate import Refused
 from proxy.backfill.member import open_member
 from proxy.backfill.moves import cancel, pause, resume, tune
 from proxy.backfill.run import Counts, Mode, Status
-from proxy.stores.protocol import Key, Write
+from proxy.stores.protocol import Key, StoreUnavailable, Write
 from tests.backfill.copy_world import OFFLINE, CopyWorld, copy_world
 from tests.mirroring.rig import eventually
 
@@ -262,3 +263,38 @@ async def test_a_process_that_was_given_up_reads_its_chunk_again_by_way_of_repai
     assert {document["note"] for document in world.documents("orders")} == {
         f"note {n}" for n in range(1, 1001)
     }
+
+
+async def test_told_to_end_while_it_waits_for_others_it_ends(world: CopyWorld) -> None:
+    stop = asyncio.Event()
+    with psycopg.connect(world.given["control_dsn"]) as connection:
+        connection.execute("select 1")  # a transaction that does not end
+        async with open_member(world.settings(), "backfill") as member:
+            work = asyncio.create_task(world.worker(member, "orders", stop=stop).work())
+            await asyncio.sleep(0.5)
+            assert not work.done()
+            stop.set()
+            with pytest.raises(Refused, match="before it began"):
+                await work
+    assert world.documents("orders") == []
+
+
+async def test_source_and_store_that_are_away_are_waited_for(world: CopyWorld) -> None:
+    told: list[str] = []
+    async with open_member(world.settings(), "backfill") as member:
+        seed, failures = member.store.seed, 3
+
+        async def seldom(namespace: Any, writes: Any) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise StoreUnavailable("away")
+            return await seed(namespace, writes)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(member.store, "seed", seldom)
+            worker = world.worker(member, "orders", told=told)
+            run = await worker.work()
+    assert (run.status, run.totals.rows) == (Status.DONE, 1000)
+    assert worker.repeated == 3
+    assert any("trying again" in line and "away" in line for line in told)
