@@ -88,7 +88,7 @@ class World:
         return self.server.psql(sql, self.database)
 
     def collection(self, table: str) -> Collection[dict[str, Any]]:
-        return self.client[self.database].get_collection(COLLECTIONS[table], codec_options=CODEC)
+        return self.client[self.database].get_collection(COLLECTIONS.get(table, table), codec_options=CODEC)
 
     def documents(self, table: str) -> dict[str, dict[str, Any]]:
         """By what their `_id`s look like."""
