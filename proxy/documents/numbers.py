@@ -123,7 +123,8 @@ def _make(negative: bool, coefficient: int, exponent: int) -> Decimal128:
     high = exponent + 6176 << 49 | coefficient >> 64
     if negative:
         high |= 1 << 63
-    return Decimal128.from_bid(_HALVES.pack(coefficient & 0xFFFFFFFFFFFFFFFF, high))
+    halves: Any = (high, coefficient & 0xFFFFFFFFFFFFFFFF)  # which it takes, whatever its types say
+    return Decimal128(halves)
 
 
 def decimal128(negative: bool, digits: str, scale: int) -> Decimal128:

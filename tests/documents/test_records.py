@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.documents.records import MalformedRecord, parse_image, parse_record, parse_row_text
+from proxy.documents.records import MalformedRecord, _any_image, parse_image, parse_record, parse_row_text
 from proxy.mirror.versions import pack
 from tests.documents.made import image, int4, record
 
@@ -46,6 +46,31 @@ def test_a_row_that_was_read_again_has_no_version() -> None:
     header, oids, fields = parse_image(image((23, int4(1)), lsn=None, xid=None))
     assert (header.version, header.timeline, header.xid) == (None, None, None)
     assert (oids, fields) == ((23,), [int4(1)])
+
+
+@given(FIELDS, st.data())
+def test_whatever_the_header_has_it_is_read_alike(
+    fields: list[tuple[int, bytes | None]], data: st.DataObject
+) -> None:
+    """Short ways for the usual headers give what the long way gives, errors too."""
+    header = [
+        (26, data.draw(st.none() | st.just(int4(77)) | st.binary(max_size=5))),
+        (3220, data.draw(st.none() | st.just(bytes(8)))),
+        (25, data.draw(st.none() | st.just(b"000000020000000000000001"))),
+        (5069, data.draw(st.none() | st.just(bytes(8)))),
+        *((oid, data.draw(st.none() | st.just(b"x"))) for oid in (25, 25, 17)),
+    ]
+    whole = record(*header[: data.draw(st.integers(5, 7))], *fields)
+    whole = whole[: data.draw(st.integers(0, len(whole)))] if data.draw(st.booleans()) else whole
+    try:
+        wanted: object = _any_image(whole)
+    except MalformedRecord:
+        wanted = MalformedRecord
+    try:
+        found: object = parse_image(whole)
+    except MalformedRecord:
+        found = MalformedRecord
+    assert found == wanted
 
 
 def test_merge_says_what_it_did_and_an_update_what_was_before() -> None:
