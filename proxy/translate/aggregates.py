@@ -101,7 +101,7 @@ def _numbers(name: str, oid: int, result: int) -> Callable[[list[Any]], Any]:
         if oid == t.NUMERIC:
             return lambda values: numbers.divide(_decimal_sum(values), Decimal(len(values)))
         if oid in t.FLOATS:
-            return lambda values: _float_sum(values, t.FLOAT8) / len(values)
+            return lambda values: _float_moments(values)[0] / len(values)
     if name in _MOMENTS:
         if oid in t.INTEGERS or oid == t.NUMERIC:
             return lambda values: _deviation(name, [Decimal(value) for value in values])
@@ -162,18 +162,31 @@ def _deviation(name: str, values: list[Decimal]) -> Decimal | None:
     return numbers.root(found, scale) if name.startswith("stddev") else found
 
 
+def _float_moments(values: list[float]) -> tuple[float, float]:
+    """Sum, and sum of squared differences from the mean, as `float8_accum` adds them up (Youngs and Cramer)."""
+    total, squares = 0.0, 0.0
+    for place, value in enumerate(values):
+        before = total
+        total += value
+        count = place + 1
+        if place:
+            off = value * count - total
+            squares += off * off / (float(count) * place)
+            if math.isinf(total) or math.isinf(squares):
+                if not math.isinf(before) and not math.isinf(value):
+                    raise ReadError(numbers.OUT_OF_RANGE, "value out of range: overflow")
+                squares = math.nan
+        elif value - value != 0:
+            squares = math.nan
+    return total, squares
+
+
 def _float_deviation(name: str, values: list[float]) -> float | None:
-    count = len(values)
     sample = name not in ("stddev_pop", "var_pop")
-    if sample and count < 2:
+    if sample and len(values) < 2:
         return None
-    if any(value - value != 0 for value in values):
-        return float("nan")
-    mean = math.fsum(values) / count
-    found = math.fsum((value - mean) ** 2 for value in values) / (count - 1 if sample else count)
-    if math.isinf(found):
-        raise ReadError(numbers.OUT_OF_RANGE, "value out of range: overflow")
-    return math.sqrt(found) if name.startswith("stddev") else found
+    squares = _float_moments(values)[1] / (len(values) - 1 if sample else len(values))
+    return math.sqrt(squares) if name.startswith("stddev") else squares
 
 
 def distinct_key(call: Agg, types: Types) -> Key | None:

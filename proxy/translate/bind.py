@@ -13,12 +13,13 @@ from proxy.translate.bind_from import From
 from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.grouping import Grouping, windowed
-from proxy.translate.rewrite import walk
+from proxy.translate.rewrite import has_domain, rebuilt_query, walk
 from proxy.translate.scope import Name, Scope, Shared, lookup, star
 from proxy.translate.tree import (
     Agg,
     Column,
     Const,
+    Derived,
     Expr,
     Query,
     SetOperation,
@@ -344,7 +345,8 @@ class QueryBinder:
             lefts[place] = replace(lefts[place], expr=made[0])
             rights[place] = replace(rights[place], expr=made[1])
             made_shape = shape(context, oid, common_typmod(made, oid), made)
-            targets.append(Target(Column(made_shape, 0, place), lefts[place].name))
+            column = Column(made_shape, 0, place, False, None, any(map(has_domain, pair)))
+            targets.append(Target(column, lefts[place].name))
             if not (kind == "union" and every):
                 keys.append(equality_key(oid, context.types, made_shape.collation))
         source = SetOperation(
@@ -373,8 +375,6 @@ class QueryBinder:
                 replace(target, expr=coerce(self.context, column, target.expr.type), origin=None)
                 for target, column in zip(targets[:width], columns, strict=True)
             ]
-            from proxy.translate.tree import Derived
-
             if any(
                 isinstance(target.expr, Const) or query.targets[place].expr.type == t.UNKNOWN
                 for place, target in enumerate(query.targets)
@@ -405,7 +405,6 @@ class QueryBinder:
 
 def _deepened(query: Query) -> Query:
     """As seen from one query further in."""
-    from proxy.translate.rewrite import rebuilt_query
 
     def change(part: Expr, depth: int) -> Expr | None:
         if isinstance(part, Column):

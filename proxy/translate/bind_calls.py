@@ -11,7 +11,7 @@ from proxy.translate import types as t
 from proxy.translate.coerce import coerce, merged, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.resolve import choose
-from proxy.translate.rewrite import walk
+from proxy.translate.rewrite import has_domain, walk
 from proxy.translate.tree import Agg, Call, Column, Const, Expr, Frame, Param, Shape, SortKey, Sub, Window
 from proxy.translate.types import Signature
 from proxy.translate.values import equality_key, order_key
@@ -207,7 +207,7 @@ def _aggregate_types(
     if name == "array_agg":
         (arg,) = [resolved(context, arg) for arg in args]
         array = context.types.array(arg.type)
-        if not array or not context.types.known(array) or context.types.element(arg.type):
+        if not array or not context.types.known(array) or context.types.element(arg.type) or has_domain(arg):
             context.refuse("array_agg of such values", node)
         return [arg], Shape(array, -1, arg.shape.collation)
     plain = [signature for signature in signatures if signature.kind == "a"]
@@ -290,6 +290,8 @@ def _plain_window(
         if not 1 <= len(args) <= (3 if name in ("lag", "lead") else 2):
             context.refuse(f"window function {name}", node)
         made[0] = resolved(context, args[0])
+        if has_domain(made[0]):
+            context.refuse(f"window function {name} of a domain", node)
         if name == "nth_value" and (len(args) != 2 or not isinstance(args[1], Const | Param)):
             context.refuse("nth_value", node)
         if len(made) > 1:

@@ -9,6 +9,7 @@ from proxy.translate import bind_operators as ops
 from proxy.translate.bind_expr import Binder
 from proxy.translate.coerce import common_typmod, shape, to_common
 from proxy.translate.context import Context
+from proxy.translate.rewrite import has_domain
 from proxy.translate.scope import Entry, Name, Scope
 from proxy.translate.scope import Shared as SharedName
 from proxy.translate.tree import (
@@ -87,7 +88,8 @@ class From:
                 collation = Collation(attribute.collation, *(attribute.traits or (False, False, "")))
             made = Shape(oid, typmod, collation)
             origin = Origin(relation.oid, attribute.number)
-            column = Column(made, 0, base + place, attribute.not_null, origin)
+            domain = oid != attribute.type_oid
+            column = Column(made, 0, base + place, attribute.not_null, origin, domain)
             columns.append(Column(made, 0, place, attribute.not_null, origin))
             known = attribute.name in mapping.by_name
             names.append(Name(attribute.name, column if known else None))
@@ -135,7 +137,8 @@ class From:
             if made.collation is not None:
                 made = made._replace(collation=made.collation._replace(explicit=False))
             name = given[place] if place < len(given) else target.name
-            names.append(Name(name, Column(made, 0, self.width + place, False, target.origin)))
+            column = Column(made, 0, self.width + place, False, target.origin, has_domain(target.expr))
+            names.append(Name(name, column))
         self.width += len(names)
         return names
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxy.mirror.tables import MirroredTable, TableBook
 from proxy.sql.parse import Source, Unparsed
-from proxy.translate import aggregates, parameters, plan
+from proxy.translate import aggregates, constants, parameters, plan
 from proxy.translate.api import (
     Explanation,
     Fetched,
@@ -22,7 +22,7 @@ from proxy.translate.api import (
     Unsupported,
 )
 from proxy.translate.bind import QueryBinder
-from proxy.translate.context import Context
+from proxy.translate.context import CANONICAL, Context
 from proxy.translate.execute import Program
 from proxy.translate.outputs import writer
 from proxy.translate.rewrite import expressions, queries, walk
@@ -56,6 +56,7 @@ def compile_text(
     try:
         query = QueryBinder(context).query(statement.node)
         oids = _parameter_types(context)
+        constants.check(query, Run(CANONICAL, context.types, (), 0))
         program = Program(query, context.types)
         fetches = plan.fetches(query, context.scans, context.types, push_down=push_down)
     except RecursionError:

@@ -310,15 +310,21 @@ class _Aggregate:
             rows = [row for row in rows if self.filter(row, run)]
         values = [tuple(arg(row, run) for arg in self.args) for row in rows]
         if self.distinct is not None:
-            key = self.distinct
-            values = list(
-                {None if value[0] is None else (key(value[0]),): value for value in values}.values()
-            )
+            values = self._distinct(self.distinct, values, run)
         if self.order:
             values = self._sorted(rows, values, run)
         elif self.order_matters and len({repr(value) for value in values if value[0] is not None}) > 1:
             run.doubt("an aggregate that depends on the order of the rows")
         return self.final(values, run)
+
+    @staticmethod
+    def _distinct(key: Key, values: list[Row], run: Run) -> list[Row]:
+        kept: dict[Any, Row] = {}
+        for value in values:
+            first = kept.setdefault(None if value[0] is None else (key(value[0]),), value)
+            if first is not value and str(first[0]) != str(value[0]):
+                run.doubt("one of values that are equal but not written alike")
+        return list(kept.values())
 
     def _sorted(self, rows: list[Row], values: list[Row], run: Run) -> list[Row]:
         pairs = [

@@ -130,7 +130,7 @@ _floats: dict[tuple[str, int], Impl] = {
     ("floor", 1): Impl(_float_whole(math.floor)),
     ("trunc", 1): Impl(_float_whole(math.trunc)),
     ("round", 1): Impl(numbers.round_half_even),
-    ("sign", 1): Impl(lambda value: value if value != value else float((value > 0) - (value < 0))),
+    ("sign", 1): Impl(lambda value: float((value > 0) - (value < 0))),
     ("sqrt", 1): Impl(_float_sqrt),
 }
 
@@ -269,7 +269,29 @@ def _json_length(value: Jsonb) -> int:
 
 
 def _as_float(compute: Callable[..., Decimal]) -> Callable[..., float]:
-    return lambda *args: float(compute(*args))
+    """`date_part`: parts of a second are added up as floats."""
+
+    def run(*args: Any) -> float:
+        word = args[-2].lower()
+        found = compute(*args)
+        if isinstance(args[-1], Interval) and word == "epoch":
+            return _epoch(args[-1])
+        if word in ("second", "seconds", "milliseconds"):
+            seconds, us = divmod(int(found.scaleb(6 if word.startswith("second") else 3)), 1_000_000)
+            if found < 0:
+                raise Inexact("seconds of a negative interval as a float")
+            return seconds + us / 1_000_000.0 if word[0] == "s" else seconds * 1000.0 + us / 1000.0
+        return float(found)
+
+    return run
+
+
+def _epoch(value: Interval) -> float:
+    years = abs(value.months) // 12 * (-1 if value.months < 0 else 1)
+    found = value.us / 1_000_000.0
+    found += 365.25 * 86_400 * years
+    found += 30.0 * 86_400 * (value.months - years * 12)
+    return found + 86_400.0 * value.days
 
 
 def _hex(bits: int) -> Callable[[int], str]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from proxy.sql.parse import Node
 from proxy.translate.context import Context
-from proxy.translate.rewrite import rebuilt, walk
-from proxy.translate.tree import Agg, Column, Expr, Scan, SetOperation, Source, Values, Window
+from proxy.translate.rewrite import has_domain, rebuilt, walk
+from proxy.translate.tree import Agg, Column, Expr, Join, Scan, SetOperation, Source, Values, Window
 from proxy.translate.values import Key, equality_key
 
 
@@ -51,7 +51,7 @@ class Grouping:
 
     def _shape(self, place: int, expr: Expr) -> Column:
         source = expr.source if isinstance(expr, Column) else None
-        return Column(expr.shape, 0, place, False, source)
+        return Column(expr.shape, 0, place, False, source, has_domain(expr))
 
     def over_groups(self, expr: Expr) -> Expr:
         """The expression over grouped rows. Unsupported where it needs what groups do not have."""
@@ -114,8 +114,6 @@ def _placed(source: Source | Values | SetOperation, start: int) -> list[tuple[Sc
 
 
 def _leaves(source: Source | Values | SetOperation) -> list[Source | Values | SetOperation]:
-    from proxy.translate.tree import Join
-
     if isinstance(source, Join):
         return [*_leaves(source.left), *_leaves(source.right)]
     return [source]

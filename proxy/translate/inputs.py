@@ -209,7 +209,7 @@ def interval(text: str) -> Interval:
         found = True
         rest = rest[match.end() :].lstrip(_SPACE)
     if not found:
-        raise _invalid("interval")
+        raise ReadError("22007", "invalid input syntax for type interval")
     return moments.interval(months, days, us)
 
 

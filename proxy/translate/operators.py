@@ -206,7 +206,7 @@ def _date_span(sign: int) -> Callable[[int, Interval], int]:
 
 
 def _times_float(span: Interval, factor: float) -> Interval:
-    whole = int(factor)
+    whole = int(factor) if math.isfinite(factor) else 0
     if whole != factor or abs(whole) > 2**31:
         raise Inexact("an interval times a fraction")
     return moments.interval(span.months * whole, span.days * whole, span.us * whole)
@@ -224,7 +224,7 @@ def _json_get(value: Jsonb, key: Any) -> Any:
     if isinstance(key, str):
         return inside.get(key, _MISSING) if isinstance(inside, dict) else _MISSING
     if not isinstance(inside, list):
-        return _MISSING
+        inside = [] if isinstance(inside, dict) else [inside]
     return inside[key] if -len(inside) <= key < len(inside) else _MISSING
 
 

@@ -220,3 +220,13 @@ def scans(source: Source | Values | SetOperation) -> Iterator[Scan]:
     elif isinstance(source, Join):
         yield from scans(source.left)
         yield from scans(source.right)
+
+
+def has_domain(expr: Expr) -> bool:
+    """Whether its value may be one of a domain, to which functions of any type are not blind."""
+    for part in walk(expr):
+        if isinstance(part, Column) and part.domain:
+            return True
+        if isinstance(part, Sub) and any(has_domain(target.expr) for target in part.query.targets[:1]):
+            return True
+    return False

@@ -49,6 +49,8 @@ class Column(Expr):
     """In the row of that query."""
     not_null: bool = field(default=False, compare=False)
     source: Origin | None = field(default=None, compare=False)
+    domain: bool = field(default=False, compare=False)
+    """Whether its type is a domain, of which `shape` has the base type."""
 
 
 class Origin(NamedTuple):

@@ -1,0 +1,180 @@
+"""Runs random reads on both sides and counts what comes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from proxy.stores.protocol import Namespace
+from proxy.translate.api import Inexact, ReadError, Reader, ReadLimits, TooMuch, Unsupported
+from tests.translate.fuzz.oracle import Question, Said, ask_all, binary_forms, type_oids
+from tests.translate.fuzz.schema import Schema
+from tests.translate.fuzz.shapes import GROUPS, Read, make_read
+from tests.translate.world import Answer, World, difference
+
+BATCH = 25
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+
+
+class Remembering:
+    """A reader that asks the store every question once: nothing changes meanwhile."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.known: dict[str, list[bytes]] = {}
+        self.asked = 0
+
+    async def find(
+        self,
+        namespace: Namespace,
+        condition: Mapping[str, Any],
+        projection: Mapping[str, Any] | None,
+        sort: Sequence[tuple[str, int]],
+        limit: int,
+    ) -> AsyncIterator[bytes]:
+        name = repr((namespace, condition, projection, sort, limit))
+        if name not in self.known:
+            self.asked += 1
+            found = self.reader.find(namespace, condition, projection, sort, limit)
+            self.known[name] = [document async for document in found]
+        for document in self.known[name]:
+            yield document
+
+    async def aggregate(
+        self, namespace: Namespace, pipeline: Sequence[Mapping[str, Any]]
+    ) -> AsyncIterator[bytes]:
+        name = repr((namespace, pipeline))
+        if name not in self.known:
+            self.asked += 1
+            self.known[name] = [document async for document in self.reader.aggregate(namespace, pipeline)]
+        for document in self.known[name]:
+            yield document
+
+
+@dataclass
+class Tally:
+    """What has come of the reads of a run."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    valid: Counter[str] = field(default_factory=Counter)
+    supported: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    invalid: Counter[str] = field(default_factory=Counter)
+    different: list[str] = field(default_factory=list)
+    samples: dict[str, str] = field(default_factory=dict)
+
+    def share(self, group: str) -> float:
+        return self.supported[group] / self.valid[group] if self.valid[group] else 1.0
+
+    def shown(self) -> str:
+        total = sum(self.made.values())
+        lines = [f"{total} reads: " + ", ".join(f"{name} {count}" for name, count in self.outcomes.most_common())]
+        for group in GROUPS:
+            lines.append(
+                f"class {group:>2}: {self.valid[group]:>6} valid of {self.made[group]:>6}, "
+                f"{100 * self.share(group):6.2f} % supported"
+            )
+        reasons: Counter[str] = Counter()
+        for (_, reason), count in self.reasons.items():
+            reasons[reason] += count
+        lines += [f"{count:>6} {reason}" for reason, count in reasons.most_common(40)]
+        lines.append("refused by PostgreSQL: " + ", ".join(f"{k} {n}" for k, n in self.invalid.most_common()))
+        return "\n".join(lines)
+
+
+class Fuzzer:
+    def __init__(self, world: World, schema: Schema, random: Random, tally: Tally) -> None:
+        self.world = world
+        self.schema = schema
+        self.random = random
+        self.tally = tally
+        self.reader = Remembering(world.reader)
+        self.binary = binary_forms(world.oracle)
+        self.oids = type_oids(world.oracle)
+        world.oracle.execute("SET statement_timeout = '5s'")
+        world.limits = ReadLimits(max_rows=20_000)
+
+    async def run(self, count: int) -> None:
+        for start in range(0, count, BATCH):
+            self.world.set("TimeZone", self.random.choice(ZONES))
+            reads = [make_read(self.random, self.schema) for _ in range(min(BATCH, count - start))]
+            questions = [self._question(read) for read in reads]
+            answers = ask_all(self.world.oracle, questions)
+            for read, question, (answer, prepared) in zip(reads, questions, answers, strict=True):
+                await self.one(read, question, (answer, prepared))
+
+    def _question(self, read: Read) -> Question:
+        given: list[bytes | None] = []
+        types, formats = [], []
+        for one in read.parameters:
+            types.append(self.oids[one.type] if one.declared else 0)
+            formats.append(1 if one.binary else 0)
+            if one.value is None:
+                given.append(None)
+            else:
+                given.append(self.binary[one.type, one.value] if one.binary else one.value.encode())
+        return read.sql, given, types, formats
+
+    async def one(self, read: Read, question: Question, said: Said) -> None:
+        answer, prepared = said
+        tally = self.tally
+        tally.made[read.group] += 1
+        if prepared:
+            tally.valid[read.group] += 1
+        try:
+            outcome = await self._outcome(question, answer, prepared, self.random.random() < 0.8)
+        except Unsupported as refused:
+            outcome = "inexact" if isinstance(refused, Inexact) else "unsupported"
+            if prepared:
+                tally.reasons[read.group, refused.reason] += 1
+                tally.samples.setdefault(refused.reason, read.sql)
+        except TooMuch:
+            outcome = "too much"
+        except Exception as error:
+            outcome = f"fails: {type(error).__name__} {error}"
+        if not prepared:
+            tally.invalid[answer.sqlstate] += 1
+            outcome = "refused by PostgreSQL" if outcome in ("unsupported", "inexact") else outcome
+        if outcome.startswith(("different", "fails")):
+            shown = f"{outcome}\n  {read.sql}\n  {question[1:]} {self.world.session.time_zone}\n  {answer.sqlstate}"
+            tally.different.append(shown)
+            outcome = outcome.partition(":")[0]
+        elif prepared and outcome not in ("unsupported", "inexact"):
+            tally.supported[read.group] += 1
+        tally.outcomes[outcome] += 1
+
+    async def _outcome(self, question: Question, answer: Answer, prepared: bool, push_down: bool) -> str:
+        sql, given, types, formats = question
+        world = self.world
+        plan = world.compile(sql, types, push_down=push_down)
+        if not prepared:
+            return f"different: supported, but PostgreSQL refuses it with {answer.sqlstate}"
+        if plan.columns != answer.columns:
+            return f"different: description {plan.columns}, not {answer.columns}"
+        if plan.parameter_types != answer.parameter_types:
+            return f"different: parameters {plan.parameter_types}, not {answer.parameter_types}"
+        try:
+            result = await plan.bind(given, formats, world.session).run(self.reader, world.limits)
+        except ReadError as error:
+            if answer.sqlstate == error.sqlstate:
+                return "the same error"
+            if not answer.sqlstate:
+                # PostgreSQL looks at rows and conditions in another order: told apart by whoever compares
+                return "an error PostgreSQL does not have"
+            return "another error"
+        if answer.sqlstate == "57014":
+            return "PostgreSQL takes too long"
+        if answer.sqlstate:
+            if result.indeterminate:
+                return "indeterminate"
+            return f"different: no error {answer.sqlstate}, but {result.texts[:5]}"
+        if result.indeterminate:
+            return "indeterminate"
+        reason = difference(result, answer.rows)
+        if reason:
+            return f"different: {reason}\n  {result.texts[:12]}\n  {answer.rows[:12]}"
+        return "the same"
