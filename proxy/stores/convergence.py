@@ -130,6 +130,9 @@ class Elementary(Protocol):
     async def pairs(self, area: Area, ids: Sequence[Any]) -> dict[Hashable, Pair]:
         """By the identity of each `_id` that is there."""
 
+    async def graves(self, ids: Sequence[Any]) -> dict[Hashable, Pair]:
+        """What `pairs` says of the tombstones of keys that most often lie side by side, and of the floor."""
+
     async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]: ...
 
     def recent(self, since: datetime) -> AsyncIterator[Sequence[Item]]:
@@ -171,7 +174,7 @@ async def apply(
         return await _put(store, [item for _, item in puts], replay=replay, look_first=look_first)
     if not puts:
         return await _delete(store, [item for _, item in deletes], look_first=look_first)
-    put, deleted = await _both(
+    put, deleted = await both(
         _put(store, [item for _, item in puts], replay=replay, look_first=look_first),
         _delete(store, [item for _, item in deletes], look_first=look_first),
     )
@@ -186,9 +189,9 @@ async def seed(store: Elementary, writes: Sequence[Write]) -> list[Outcome | Poi
     if not items:
         return []
     wrote = await store.insert(items)
-    dead = await _bury(
-        store, [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
-    )
+    there = [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
+    tombstones = await store.graves([item.id for item in there])
+    dead = await _bury(store, there, _Graves(tombstones.get(identity(FLOOR)), tombstones))
     return [
         answer
         if isinstance(answer, Poison)
@@ -209,7 +212,7 @@ async def states(store: Elementary, keys: Sequence[Key]) -> list[State]:
     if not ids:
         return []
     documents = await store.documents(ids)
-    graves, claims = await _both(_graves(store, ids), store.pairs(Area.CLAIMS, ids))
+    graves, claims = await both(_graves(store, ids), store.pairs(Area.CLAIMS, ids))
     found: list[State] = []
     for value in ids:
         key = identity(value)
@@ -239,7 +242,7 @@ async def repair(store: Elementary, repairs: Sequence[Repair]) -> list[bool | Po
             answers[index] = claim
         elif claim is not None:
             (deletes if items[index].document is None else puts).append(index)
-    put, deleted = await _both(
+    put, deleted = await both(
         _put(store, [items[index] for index in puts], replay=True),
         _delete(store, [items[index] for index in deletes], certain=True),
     )
@@ -288,7 +291,9 @@ async def _put(
         for item, answer in zip(items, wrote, strict=True)
         if answer is Wrote.CREATED or answer is None or (replay and not isinstance(answer, Poison))
     ]
-    dead = await _bury(store, suspects) if suspects else frozenset[Hashable]()
+    dead = frozenset[Hashable]()
+    if suspects:
+        dead = await _bury(store, suspects, await _graves(store, [item.id for item in suspects]))
     return [
         answer
         if isinstance(answer, Poison)
@@ -310,7 +315,7 @@ async def _delete(
     removed = await store.remove(good) if good else 0
     newer, floor = frozenset[Hashable](), None
     if good and (certain or removed < len(good)):
-        newer, graves = await _both(_not_older(store, good), _graves(store, ()))
+        newer, graves = await both(_not_older(store, good), _graves(store, ()))
         floor = graves.floor
     return [
         answer
@@ -366,9 +371,8 @@ async def _older_there(
     return older
 
 
-async def _bury(store: Elementary, items: Sequence[Item]) -> frozenset[Hashable]:
-    """Takes back what tombstone or floor say is dead; the keys of the items that are."""
-    graves = await _graves(store, [item.id for item in items])
+async def _bury(store: Elementary, items: Sequence[Item], graves: _Graves) -> frozenset[Hashable]:
+    """Takes back what `graves`, looked at since the items were written, say is dead; the keys of the items that are."""
     dead = []
     for item in items:
         grave = graves.of(identity(item.id))
@@ -384,7 +388,7 @@ async def _graves(store: Elementary, ids: Sequence[Any]) -> _Graves:
     return _Graves(tombstones.get(identity(FLOOR)), tombstones)
 
 
-async def _both(
+async def both(
     first: Coroutine[Any, Any, _First], second: Coroutine[Any, Any, _Second]
 ) -> tuple[_First, _Second]:
     """Both at once; neither is left running when the other fails."""

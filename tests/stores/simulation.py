@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from proxy.stores.convergence import Area, Found, Item, Pair, Wrote
+from proxy.stores.convergence import FLOOR, Area, Found, Item, Pair, Wrote
 from proxy.stores.identity import identity
 from proxy.stores.protocol import Poison
 
@@ -145,6 +145,9 @@ class SimulatedClient:
             if item is not None:
                 found[identity(ids[index])] = item.pair
         return found
+
+    async def graves(self, ids: Sequence[Any]) -> dict[Hashable, Pair]:
+        return await self.pairs(Area.TOMBSTONES, [FLOOR, *ids])
 
     async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]:
         found = {}
