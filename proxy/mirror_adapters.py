@@ -8,6 +8,7 @@ from proxy.admin.counters import Counters
 from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.model import Snapshot
 from proxy.catalog.source import SourceDatabase, SourceUnavailable
+from proxy.fleet.heartbeat import Heartbeat
 from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.mirror import Mirror
@@ -40,6 +41,28 @@ class Positions:
         version = await self._catalogue.source(database).insert_position()
         self._mirror.noted(database, version)
         return version
+
+
+class ShadowFleet:
+    """What the shadow process asks of this one."""
+
+    def __init__(self, heartbeat: Heartbeat, keeper: GapKeeper) -> None:
+        self._heartbeat = heartbeat
+        self._keeper = keeper
+
+    async def wait_passed(self, database: str, version: int) -> None:
+        """See `Heartbeat.wait_passed`. The shadow process has noted `version` from the source itself."""
+        await self._heartbeat.position(database)
+        await self._heartbeat.wait_passed(database, version)
+
+    def open_gap(self, database: str, tables: tuple[str, ...]) -> str:
+        """What of the tables is known not to be in the documents; empty: nothing."""
+        causes = {
+            cause
+            for (place, table, cause), count in self._keeper.counts().items()
+            if place == database and table in tables and count
+        }
+        return f"open gaps: {', '.join(sorted(causes))}" if causes else ""
 
 
 class Tables:

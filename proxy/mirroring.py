@@ -39,7 +39,7 @@ from proxy.mirror.rereads import Rereader
 from proxy.mirror.spool_file import SpoolFailed
 from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.mirror.unclean import Lifetime, read_boot_id
-from proxy.mirror_adapters import CountedGaps, Positions, Tables
+from proxy.mirror_adapters import CountedGaps, Positions, ShadowFleet, Tables
 from proxy.names import TableName
 from proxy.phases import Phase
 from proxy.reload import RuleBook
@@ -48,6 +48,8 @@ from proxy.rulefiles.types import Durability
 from proxy.session.capturing import Capturing
 from proxy.session.plan import Ground
 from proxy.session.plans import Plans
+from proxy.shadow.channel import Tables as ShadowTables
+from proxy.shadow.host import ShadowHost
 from proxy.sql.parse import load
 from proxy.stores.mongo import open_store
 
@@ -179,7 +181,8 @@ class Mirroring:
             defined=self._defined,
             want_role=self._catalogue.want_role,
         )
-        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare)
+        self.shadow = ShadowHost(settings.reveal(), ShadowFleet(self._heartbeat, self.gaps))
+        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow)
         self._unsubscribe = [
             book.subscribe(self._rules_changed),
             self._catalogue.subscribe(self._catalogue_changed),
@@ -212,6 +215,7 @@ class Mirroring:
         run("gaps", self.gaps.run)
         run("rereads", self._rereader.run)
         run("heartbeat", self._heartbeat.run)
+        run("shadow", self.shadow.run)
         if self._index == 0:
             run("histories", self._histories.run)
             run("verify schedule", self._schedule.run)
@@ -364,6 +368,10 @@ class Mirroring:
         self._grounds.clear()
         for database, snapshot in snapshots.items():
             self._grounds[database] = ground_of(self._tables, database, snapshot, self._generation)
+        self.shadow.use(
+            ShadowTables(tuple(self._book.current.tables.values()), snapshots, self._surroundings()),
+            wanted=any(ground is not None and ground.dark is not None for ground in self._grounds.values()),
+        )
         for name, table in self._tables.ruled.items():
             known = before.ruled.get(name)
             if table.holding.requested > Phase.PASSTHROUGH and (
@@ -425,6 +433,7 @@ class Mirroring:
             },
             catalogues=[self._catalogue_report(database) for database in self._catalogue.databases],
             cache=(self.plans.hits, self.plans.misses),
+            shadow=self.shadow.report(),
         )
 
     def _catalogue_report(self, database: str) -> CatalogueReport:

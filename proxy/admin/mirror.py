@@ -15,11 +15,10 @@ from pydantic import Field
 
 from proxy.admin.history import BackfillStatus, TableHistory, VerifyStatus, newest
 from proxy.admin.model import Model
+from proxy.admin.quantile import LATENCY_BUCKETS as LATENCY_BUCKETS
+from proxy.admin.quantile import quantile as quantile
+from proxy.admin.shadow import ShadowReport, merge_shadows
 from proxy.phases import Holding, Phase
-
-LATENCY_BUCKETS = 40
-"""Of a store write's duration; bucket *i* holds those below 2**i nanoseconds and not below 2**(i-1); the last also
-those above."""
 
 SourceState = Literal["unknown", "ok", "away", "refused"]
 """unknown: not asked yet. away: unreachable or too slow, is tried again. refused: answers and says no."""
@@ -121,6 +120,8 @@ class MirrorReport(MirrorOverview):
     """Everything the mirror of one process (or the sum of several) tells."""
 
     tables: list[TableReport] = Field(default_factory=list)
+    shadow: ShadowReport | None = None
+    """Of dark reads; None where no table was ever in a phase for them."""
 
 
 def compose(
@@ -131,6 +132,7 @@ def compose(
     histories: Mapping[tuple[str, str], TableHistory] = MappingProxyType({}),
     catalogues: Sequence[CatalogueReport] = (),
     cache: tuple[int, int] = (0, 0),
+    shadow: ShadowReport | None = None,
 ) -> MirrorReport:
     """The report of one process from its parts.
 
@@ -164,6 +166,7 @@ def compose(
             "catalogues": list(catalogues),
             "statement_cache_hits": cache[0],
             "statement_cache_misses": cache[1],
+            "shadow": shadow,
         }
     )
 
@@ -193,6 +196,7 @@ def merge(reports: Iterable[MirrorReport]) -> MirrorReport | None:
         catalogues=[catalogues[name] for name in sorted(catalogues)],
         store=worst.store,
         store_error=worst.store_error,
+        shadow=merge_shadows(report.shadow for report in found),
         **{name: sum(getattr(one, name) for one in found) for name in _SUMS},
     )
 
@@ -224,20 +228,6 @@ def _add(one: TableReport, other: TableReport) -> TableReport:
     values["verify"] = newest(one.verify, other.verify)
     values["holding"] = min(holdings, key=lambda holding: holding.effective.rank) if holdings else None
     return one.model_copy(update=values)
-
-
-def quantile(buckets: Sequence[int], share: float) -> float | None:
-    """Seconds below which `share` of the durations lie, as exact as the buckets are; None where there are none."""
-    wanted = share * sum(buckets)
-    if not wanted:
-        return None
-    below = 0
-    for power, count in enumerate(buckets):
-        if count and below + count >= wanted:
-            low, high = 1 << power >> 1, 1 << power
-            return (low + (high - low) * (wanted - below) / count) / 1e9
-        below += count
-    raise AssertionError("the last bucket reaches every share")
 
 
 class MirrorStatus(MirrorCounts):

@@ -25,6 +25,7 @@ from proxy.admin.mirror import (
 )
 from proxy.admin.model import Model
 from proxy.admin.process import Usage
+from proxy.admin.shadow import ShadowStatus, shadow_status
 from proxy.reload import RuleBook
 from proxy.rules import Phase, Problem, TableRule
 
@@ -142,6 +143,8 @@ class Status(Model):
     """A rule for every database is one row until a table is mirrored; then one for each of its databases."""
     mirror: MirrorOverview | None = None
     """Of all processes; null where none of them mirrors."""
+    shadow: ShadowStatus | None = None
+    """Of dark reads; null where no table was ever in a phase for them."""
     processes: list[ProcessStatus]
 
 
@@ -285,6 +288,7 @@ def combine(reports: Sequence[ProcessReport], *, workers: int, worker_restarts: 
         rules=rules,
         tables=mirrored(oldest.tables, None if merged is None else merged.tables),
         mirror=None if merged is None else overview(merged),
+        shadow=None if merged is None or merged.shadow is None else shadow_status(merged.shadow),
         processes=processes,
     )
 

@@ -95,9 +95,14 @@ class MongoStore:
     def __init__(self, link: Link, late_sweep: float = DEFAULT_LATE_SWEEP) -> None:
         self._link = link
         self._tables: dict[Namespace, MongoCollections] = {}
-        self._sweeper = Sweeper(self._sweep, late_sweep)
+        self._sweeper = Sweeper(self.sweep, late_sweep)
         self._outdated: set[Namespace] = set()
         """Tables of whose last writes many came too late: there it pays to look before writing."""
+
+    @property
+    def link(self) -> Link:
+        """For those who read in ways of their own."""
+        return self._link
 
     async def apply(
         self, namespace: Namespace, writes: Sequence[Write], *, replay: bool = False
@@ -137,7 +142,7 @@ class MongoStore:
             self._sweeper.need(namespace)
             raise
 
-    async def _sweep(self, namespace: Namespace, since: datetime) -> int:
+    async def sweep(self, namespace: Namespace, since: datetime) -> int:
         return await convergence.sweep(self._table(namespace), since)
 
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
