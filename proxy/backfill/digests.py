@@ -48,8 +48,22 @@ def digest(documents: Iterable[bytes]) -> bytes:
 
 def aligned(ids: Sequence[Any], found: Sequence[bytes]) -> list[bytes | None]:
     """For each of `ids` its document among `found`, which are in any order; None: there is none."""
+    return _aligned(ids, [first(bson.encode({"_id": value}, codec_options=OPTIONS)) for value in ids], found)
+
+
+def aligned_with(rows: Sequence[Expected], found: Sequence[bytes]) -> list[bytes | None]:
+    """The same for rows: what a row should be begins with its `_id`, so nothing need be encoded once more."""
+    ids = [row.key.value for row in rows]
+    elements = [
+        first(bson.encode({"_id": row.key.value}, codec_options=OPTIONS) if row.raw is None else row.raw)
+        for row in rows
+    ]
+    return _aligned(ids, elements, found)
+
+
+def _aligned(ids: Sequence[Any], elements: Sequence[bytes], found: Sequence[bytes]) -> list[bytes | None]:
     by_bytes = {first(raw): raw for raw in found}
-    documents = [by_bytes.pop(_identifier(value), None) for value in ids]
+    documents = [by_bytes.pop(element, None) for element in elements]
     if not by_bytes:
         return documents
     # The store finds a number whatever its type.
@@ -61,11 +75,11 @@ def aligned(ids: Sequence[Any], found: Sequence[bytes]) -> list[bytes | None]:
 
 
 def identifier_of(raw: bytes) -> Any:
-    """The `_id` of a document."""
-    name, value = first(raw)
-    size = len(name.encode()) + len(value) + 6
-    element = value[:1] + name.encode() + b"\0" + value[1:]
-    return bson.decode(size.to_bytes(4, "little") + element + b"\0", OPTIONS)[name]
+    """The `_id` of a document, which is its first field."""
+    element = first(raw)
+    whole = (len(element) + 5).to_bytes(4, "little") + element + b"\0"
+    [value] = bson.decode(whole, OPTIONS).values()
+    return value
 
 
 def same(expected: Sequence[Expected], found: Sequence[bytes | None]) -> bool:
@@ -73,7 +87,3 @@ def same(expected: Sequence[Expected], found: Sequence[bytes | None]) -> bool:
     rows = [one.raw for one in expected if one.raw is not None]
     documents = [raw for raw in found if raw is not None]
     return len(rows) == len(expected) == len(documents) and digest(rows) == digest(documents)
-
-
-def _identifier(value: Any) -> tuple[str, bytes]:
-    return first(bson.encode({"_id": value}, codec_options=OPTIONS))

@@ -45,12 +45,18 @@ def subfields(value: bytes) -> dict[str, bytes] | None:
         return None
 
 
-def first(raw: bytes) -> tuple[str, bytes]:
-    """Name and value of the first field."""
+def first(raw: bytes) -> bytes:
+    """The first field as it stands: type, name and value."""
     try:
-        return next(_elements(raw))
-    except StopIteration:
+        start = raw.index(0, 5) + 1
+        end = _end(raw, raw[4], start)
+    except (struct_error, IndexError, ValueError) as error:
+        if isinstance(error, MalformedDocument):
+            raise
         raise MalformedDocument("a document without fields") from None
+    if end >= len(raw):
+        raise MalformedDocument("a field ends behind its document")
+    return raw[4:end]
 
 
 def _elements(raw: bytes) -> Iterator[tuple[str, bytes]]:

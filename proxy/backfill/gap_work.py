@@ -18,13 +18,12 @@ from proxy.backfill.patience import Patience
 from proxy.backfill.repair import Repairer
 from proxy.backfill.verify import Options
 from proxy.backfill.verify_progress import Shown
-from proxy.backfill.verifying import one_table
-from proxy.catalog.source import SourceError
+from proxy.backfill.verifying import FAULTS, one_table
 from proxy.mirror.gap import parse_table
 from proxy.mirror.gapfile import rows_of
 from proxy.mirror.reread_rows import NotRereadable
 from proxy.names import TableName
-from proxy.stores.protocol import GapEntry, StoreRefused, StoreUnavailable
+from proxy.stores.protocol import GapEntry
 
 ROUNDS = 10
 """Of cascades behind cascades."""
@@ -91,7 +90,7 @@ class GapWork:
                     whole.append(gap)
             if whole:
                 await self._compare(name, whole)
-        except (SourceError, StoreUnavailable, StoreRefused, NotReady) as error:
+        except FAULTS as error:
             self._explain(gaps, str(error))
 
     async def _rows(self, name: TableName, gap: GapEntry) -> bool:

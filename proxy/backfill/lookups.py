@@ -6,12 +6,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 from proxy.backfill.chunks import KeyPages, boundary_of
-from proxy.backfill.digests import Expected, aligned, canonical
+from proxy.backfill.digests import Expected, aligned, aligned_with, canonical
 from proxy.backfill.present import present_query
 from proxy.backfill.report import Scope
 from proxy.backfill.run import Boundary, KeyText
 from proxy.catalog.source import SourceDatabase, SourceRefused, table_sql
-from proxy.documents.codec import Foreign, Unrepresentable
+from proxy.documents.codec import Unrepresentable
 from proxy.documents.records import parse_image
 from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
 from proxy.mirror.tables import MirroredTable
@@ -21,6 +21,8 @@ from proxy.stores.protocol import Key, State, Store
 
 _NO_SUCH_VALUE = "22"
 """Class of the SQLSTATEs of text that is no value of its type."""
+_NO_KEY = (ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError)
+"""What a codec may raise on an `_id` that is none of its values; Foreign is among them."""
 
 
 class Side(Protocol):
@@ -118,6 +120,11 @@ class Lookups:
         """In the order of `ids`, as `digests.canonical` has them."""
         return aligned(ids, await self.store.read(self.table.mapping.namespace, ids))
 
+    async def documents_of(self, rows: Sequence[Expected]) -> list[bytes | None]:
+        """The same of rows."""
+        ids = [row.key.value for row in rows]
+        return aligned_with(rows, await self.store.read(self.table.mapping.namespace, ids))
+
     async def states(self, keys: Sequence[Key]) -> list[State]:
         return await self.store.states(self.table.mapping.namespace, keys)
 
@@ -128,19 +135,21 @@ class Lookups:
         """Of the `_id`s those that are keys and have no row; and those that can be no key of the table."""
         mapping = self.table.mapping
         keys: list[Key] = []
+        texts: list[KeyText] = []
         foreign: list[Any] = []
         for identifier in ids:
             try:
-                key = mapping.key_of_id(identifier)
-            except Foreign:
+                text = mapping.key_text(identifier)
+                key = mapping.key_of_text(text)
+            except _NO_KEY:
                 foreign.append(identifier)
                 continue
             # The same values in another order are another document of the same row.
             if identity(key.value) == identity(identifier):
                 keys.append(key)
+                texts.append(text)
             else:
                 foreign.append(identifier)
-        texts = [mapping.key_text(key.value) for key in keys]
         present, impossible = await self._present(texts)
         foreign += [keys[place].value for place in sorted(impossible)]
         return [

@@ -115,7 +115,8 @@ class Verify:
     async def run(self) -> Report:
         options = self._options
         self._progress.phase = "waiting for the fleet"
-        self._progress.estimate = await self._patience.of(self._lookups.estimate)
+        estimate = await self._patience.of(self._lookups.estimate)
+        self._progress.estimate = 0 if options.scope.filtered else int(estimate * options.scope.sample)
         closing = options.repair and options.scope.whole
         gaps: dict[str, tuple[str, datetime]] = {}
         if closing:
@@ -180,7 +181,7 @@ class Verify:
         """How many rows there are, how many whose key no `_id` can hold, the bytes of the documents, and the keys of
         the rows that differ from theirs."""
         rows, keyless = await self._lookups.chunk(low, high, self._options.scope)
-        documents = await self._lookups.documents([row.key.value for row in rows])
+        documents = await self._lookups.documents_of(rows)
         size = sum(len(row.raw or b"") for row in rows)
         if same(rows, documents):
             return len(rows), keyless, size, []

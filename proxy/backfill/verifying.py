@@ -18,12 +18,15 @@ from proxy.backfill.verify_progress import Shown
 from proxy.backfill.verify_view import Done
 from proxy.catalog.source import SourceError, SourceRefused
 from proxy.config import Settings
+from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
 from proxy.mirror.tables import MirroredTable
 from proxy.stores.protocol import StoreRefused, StoreUnavailable
 from proxy.units import parse_duration
 
 ROLE = "verify"
 SHOW_EVERY = 0.25
+FAULTS = (SourceError, StoreUnavailable, StoreRefused, NotReady, CatalogueBehind, NotRereadable)
+"""What cuts a comparison short, and is told rather than raised."""
 KEEP_EVERY = 2.0
 """Seconds between two writes of the state."""
 
@@ -131,9 +134,7 @@ async def one_table(
         fault = "it was told to end"
     else:
         error = work.exception()
-        if error is not None and not isinstance(
-            error, SourceError | StoreUnavailable | StoreRefused | NotReady
-        ):
+        if error is not None and not isinstance(error, FAULTS):
             raise error
         fault = "" if error is None else str(error)
     state = replace(state, estimate=progress.estimate)

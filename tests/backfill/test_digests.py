@@ -10,7 +10,7 @@ from bson import Decimal128, Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.backfill.digests import Expected, aligned, canonical, digest, identifier_of, same
+from proxy.backfill.digests import Expected, aligned, aligned_with, canonical, digest, identifier_of, same
 from proxy.stores.identity import identity
 from proxy.stores.protocol import Key
 
@@ -32,6 +32,7 @@ def test_equal_digests_are_equal_sides(
     ]  # what is asked for
     order.shuffle(found)
     there = aligned([one.key.value for one in wanted], found)
+    assert there == aligned_with(wanted, found)
     assert same(wanted, there) == all(documents.get(key) == value for key, value in rows.items())
 
 

@@ -70,9 +70,10 @@ def test_fields_of_a_field() -> None:
 
 
 def test_the_first_field() -> None:
-    assert first(bson.encode({"_id": 1, "a": 2}))[0] == "_id"
-    with pytest.raises(MalformedDocument, match="without fields"):
-        first(bson.encode({}))
+    assert first(bson.encode({"_id": 1, "a": 2})) == b"\x10_id\0\x01\0\0\0"
+    for nothing in (bson.encode({}), b"", b"\x05\0\0\0\x10a\0\0", b"\x0a\0\0\0\x02a\0\xff\0\0"):
+        with pytest.raises(MalformedDocument):
+            first(nothing)
 
 
 @given(st.binary(max_size=60))

@@ -15,9 +15,12 @@ from bson import Decimal128, Int64, ObjectId
 from devstack.document_store import DocumentStore
 from devstack.postgres import PostgresServer
 from proxy.backfill.compare import Difference, Kind
-from proxy.backfill.member import open_member
+from proxy.backfill.member import Member, open_member
 from proxy.backfill.report import Report, Scope
 from proxy.backfill.verify import Options, Progress, Verify
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.mirror.gap import entry_of, gap_id
+from proxy.mirror.gapfile import StoredGap
 from tests.backfill.verify_world import TABLES, World, made_world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -232,3 +235,70 @@ async def test_the_rate_is_kept(world: World) -> None:
     began = time.monotonic()
     await world.verify("smalls", rate=25.0)
     assert 1.0 <= time.monotonic() - began < 30.0
+
+
+async def open_gap(world: World, member: Member) -> str:
+    unseen = Unseen(Cause.TRIGGER, TableId("public", "smalls"))
+    now = datetime.now(UTC)
+    state = StoredGap(gap_id(world.database, unseen), world.database, unseen, "", 5, 1, now, now, False)
+    await member.store.open_gap(entry_of(state, "p"))
+    return state.id
+
+
+async def open_ones(world: World, member: Member) -> list[str]:
+    return [gap.id for gap in await member.store.gaps(database=world.database)]
+
+
+async def test_a_gap_that_is_seen_again_meanwhile_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_member(world.settings, "verify") as member:
+        gap = await open_gap(world, member)
+        wait = member.wait_passed
+
+        async def seen_again(database: str, version: int) -> None:
+            await open_gap(world, member)
+            await wait(database, version)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(member, "wait_passed", seen_again)
+            report = (await world.verify("smalls", member=member, repair=True))["smalls"]
+        assert (report.left, report.gaps_closed) == (0, 0)
+        assert await open_ones(world, member) == [gap]
+        report = (await world.verify("smalls", member=member, repair=True))["smalls"]
+        assert (report.gaps_closed, await open_ones(world, member)) == (1, [])
+
+
+async def test_one_whom_the_fleet_has_given_up_closes_no_gap(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_member(world.settings, "verify") as member:
+        gap = await open_gap(world, member)
+        with monkeypatch.context() as patch:
+            patch.setattr(member, "lost", lambda: True)
+            report = (await world.verify("smalls", member=member, repair=True))["smalls"]
+        assert (report.left, report.gaps_closed) == (0, 0)
+        assert await open_ones(world, member) == [gap]
+        assert await member.store.close_gap(gap, up_to=datetime.now(UTC))
+
+
+async def test_proxies_that_were_given_up_are_told_before_the_fleet_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    async with open_member(world.settings, "verify") as member:
+        put, wait = member.store.put_state, member.wait_passed
+
+        async def told(kind: str, name: str, value: Any) -> None:
+            order.append(kind)
+            await put(kind, name, value)
+
+        async def waited(database: str, version: int) -> None:
+            order.append("wait")
+            await wait(database, version)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(member.store, "put_state", told)
+            patch.setattr(member, "wait_passed", waited)
+            await world.verify("empty", member=member, repair=True)
+    assert [one for one in order if one != "proxies"][:2] == ["rereads", "wait"]
