@@ -23,6 +23,9 @@ _WRITE = """
     from generate_series(1, $1) n
 """
 
+_CHUNK_ROWS = 1000
+"""So that even a small history is more than one step of the bar."""
+
 DAMAGE = {"missing": 3, "different": 2, "extra": 1}
 """What is done to the documents of visits that nobody touches: those with odd numbers."""
 
@@ -53,7 +56,9 @@ class History:
                 step.detail = state.copying.told
 
         errors, statements, began = state.application_errors, scene.stage.statements(), time.monotonic()
-        code, end = await scene.stage.proxy.command("backfill", TABLE, said=said)
+        code, end = await scene.stage.proxy.command(
+            "backfill", TABLE, f"--chunk-rows={_CHUNK_ROWS}", said=said
+        )
         took = time.monotonic() - began
         if code or end.get("status") != "done":
             raise DemoError(f"the backfill ended with {code}: {end}")
@@ -114,12 +119,7 @@ class History:
             code == 0 and found["left"] == 0 and repaired == sum(DAMAGE.values()),
             f"{repaired} documents",
         )
-        step.detail = f"{_told(seen)}, repaired; once more"
-        code, (found,) = await self._verify(TABLE)
-        state.expect(
-            "… after which nothing differs", code == 0 and found["left"] == 0, f"{found['left']} differences"
-        )
-        return f"found {_told(seen)}; {repaired} repaired, then {found['left']} differences"
+        return f"found {_told(seen)}; {repaired} repaired, {found['left']} left"
 
     async def _damage(self) -> None:
         """To odd numbers: clerks come back to even ones."""
