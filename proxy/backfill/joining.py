@@ -92,6 +92,10 @@ def new_run(before: Run | None, table: MirroredTable, wanted: Wanted, size: Size
         mode=wanted.mode,
         since=wanted.since,
         tuning=replace(Tuning(), **wanted.tuning),
+        doubt=None if before is None else before.doubt,
+        doubted_from=None
+        if before is None or before.doubt is None
+        else before.doubted_from or before.started,
     )
 
 

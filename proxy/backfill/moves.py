@@ -8,6 +8,11 @@ twice is harmless, and counts once: finishing needs a claim that is still one's 
 
 Chunk n is of the keys after `low` up to and including `high`; `low` of one is `high` of the one before, so the chunks
 cut all keys up to the cursor into pieces that neither overlap nor leave one out.
+
+One thing copying again does not mend. A seed looks for a tombstone *after* it has put its document in, and takes it
+back; a worker that dies in between leaves the document of a row that was deleted meanwhile, and whoever reads the chunk
+again does not meet that row any more. So a chunk that was given up casts a *doubt* on the run. It is done only when,
+some time after the last doubt, what recent tombstones say is dead was swept out (`proxy.stores.convergence.sweep`).
 """
 
 from __future__ import annotations
@@ -52,7 +57,7 @@ def take_over(run: Run, owner: str, gone: Collection[str], now: datetime) -> tup
 
     Workers that are gone are left out from then on.
     """
-    run = _without(run, gone)
+    run = _without(run, gone, now)
     if run.status is not Status.RUNNING:
         return run, None
     for claim in run.claims:
@@ -63,10 +68,20 @@ def take_over(run: Run, owner: str, gone: Collection[str], now: datetime) -> tup
     return run, None
 
 
-def finish(run: Run, owner: str, number: int, counts: Counts, position: int, now: datetime) -> Run | None:
+def finish(
+    run: Run,
+    owner: str,
+    number: int,
+    counts: Counts,
+    position: int,
+    now: datetime,
+    *,
+    doubtful: bool = False,
+) -> Run | None:
     """The run with the chunk done. None: it is not `owner`'s any more, and is somebody else's to finish.
 
-    A chunk may be finished while the run is paused, or has failed; nothing counts after it was cancelled.
+    A chunk may be finished while the run is paused, or has failed; nothing counts after it was cancelled. `doubtful`:
+    it was copied again after a write that failed.
     """
     claim = next((one for one in run.claims if one.number == number), None)
     if claim is None or claim.owner != owner or run.status.is_over:
@@ -74,6 +89,8 @@ def finish(run: Run, owner: str, number: int, counts: Counts, position: int, now
     rest = tuple(one for one in run.claims if one is not claim)
     done = replace(counts, keys=claim.keys, chunks=1)
     after = replace(run, claims=rest, totals=run.totals + done, position=position, updated=now)
+    if doubtful:
+        after = replace(after, doubt=now)
     return _settled(_marked(after, now), now)
 
 
@@ -89,9 +106,21 @@ def join(run: Run, owner: str, worker: Worker) -> Run:
     return resume(after, worker.joined) if run.status is Status.FAILED else after
 
 
-def leave(run: Run, owner: str) -> Run:
+def leave(run: Run, owner: str, now: datetime) -> Run:
     """The run without a worker; what it had claimed and not finished is given back."""
-    return _without(run, (owner,))
+    return _without(run, (owner,), now)
+
+
+def needs_sweep(run: Run) -> bool:
+    """Whether all is copied, and a doubt is left."""
+    return run.exhausted and not run.claims and run.doubt is not None and not run.status.is_over
+
+
+def swept(run: Run, doubt: datetime, now: datetime) -> Run | None:
+    """The run after a sweep that began long enough after `doubt`. None: there is another doubt since."""
+    if run.doubt != doubt:
+        return None
+    return _settled(replace(run, doubt=None, doubted_from=None, updated=now), now)
 
 
 def say(run: Run, owner: str, throttled: str) -> Run:
@@ -130,6 +159,8 @@ def cancel(run: Run, now: datetime) -> Run:
     """The run ends for good; what is copied stays."""
     if run.status.is_over:
         return run
+    if run.claims:
+        run = replace(run, doubt=now)
     return replace(
         run,
         status=Status.CANCELLED,
@@ -146,9 +177,12 @@ def tune(run: Run, **changes: Any) -> Run:
     return replace(run, tuning=replace(run.tuning, **changes))
 
 
-def _without(run: Run, gone: Collection[str]) -> Run:
-    if not any(claim.owner in gone for claim in run.claims) and not any(one in run.workers for one in gone):
+def _without(run: Run, gone: Collection[str], now: datetime) -> Run:
+    given_up = any(claim.owner in gone for claim in run.claims)
+    if not given_up and not any(one in run.workers for one in gone):
         return run
+    if given_up:
+        run = replace(run, doubt=now)
     claims = tuple(replace(claim, owner="") if claim.owner in gone else claim for claim in run.claims)
     workers = {owner: worker for owner, worker in run.workers.items() if owner not in gone}
     return replace(run, claims=claims, workers=MappingProxyType(workers))
@@ -156,7 +190,7 @@ def _without(run: Run, gone: Collection[str]) -> Run:
 
 def _settled(run: Run, now: datetime) -> Run:
     """Done, if nothing is left: also of a run that was paused when its last chunk was under way."""
-    if run.exhausted and not run.claims and not run.status.is_over:
+    if run.exhausted and not run.claims and run.doubt is None and not run.status.is_over:
         return replace(run, status=Status.DONE, reason="", ended=now)
     return run
 

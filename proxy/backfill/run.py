@@ -172,6 +172,10 @@ class Run:
     """By the id of the heartbeat."""
     proxies: tuple[str, ...] = ()
     """Incarnations of proxies whose writes before they mirrored the table had all ended when the gate was passed."""
+    doubt: datetime | None = None
+    """When a worker was lost last, or a write given up; see `proxy.backfill.moves`. None: nothing is left of it."""
+    doubted_from: datetime | None = None
+    """The start of an earlier run that left such a doubt behind."""
     marks: tuple[tuple[datetime, int], ...] = ()
     """(moment, keys done by then), oldest first, since the run last began or went on."""
     position: int = 0
@@ -245,6 +249,8 @@ class Run:
             "tuning": self.tuning.document(),
             "workers": [{"id": owner, **asdict(worker)} for owner, worker in self.workers.items()],
             "proxies": list(self.proxies),
+            "doubt": self.doubt,
+            "doubted_from": self.doubted_from,
             "marks": [list(mark) for mark in self.marks],
             "position": self.position,
         }
@@ -284,6 +290,8 @@ def parse_run(document: Mapping[str, Any]) -> Run:
             }
         ),
         proxies=tuple(document["proxies"]),
+        doubt=document["doubt"],
+        doubted_from=document["doubted_from"],
         marks=tuple((at, int(keys)) for at, keys in document["marks"]),
         position=int(document["position"]),
         revision=int(document["revision"]),

@@ -65,6 +65,7 @@ async def _table(
         backoff_max=settings.retry_backoff_max,
         reread_rows=settings.max_reread_rows,
         look_every=min(LOOK_EVERY, settings.heartbeat_interval / 2),
+        late_sweep=settings.proxy_lost_after,
         company=company,
     )
     work = asyncio.create_task(worker.work(), name=f"backfill of {name}")

@@ -27,6 +27,7 @@ from proxy.backfill.member import MemberError
 from proxy.backfill.moves import claim_next, fail, finish, leave, say, take_over
 from proxy.backfill.rate import TokenBucket, chunk_rows, share_of_rate
 from proxy.backfill.run import Boundary, Claim, Mode, Run, Status
+from proxy.backfill.sweeping import LateSweep
 from proxy.backfill.throttle import ThrottleError, rest_after, slow_store
 from proxy.backfill.watching import LOOK_EVERY, Watch
 from proxy.catalog.source import SourceRefused, SourceUnavailable
@@ -34,6 +35,7 @@ from proxy.mirror.gap import backoff
 from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
 from proxy.names import TableName
 from proxy.stores.protocol import StoreRefused, StoreUnavailable
+from proxy.stores.sweeper import DEFAULT_LATE_SWEEP
 
 MAX_SHIFTS = 5
 """How often a chunk is read again because the table has changed."""
@@ -69,11 +71,16 @@ class TableWorker:
         backoff_max: float = 30.0,
         reread_rows: int = 10_000,
         look_every: float = LOOK_EVERY,
+        late_sweep: float = DEFAULT_LATE_SWEEP,
         company: Company | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`stop`: set when the process is to end after the chunks under way. `tell`: lines for people."""
+        """`stop`: set when the process is to end after the chunks under way. `tell`: lines for people.
+        `late_sweep`: seconds after which nothing of a worker that was lost can be under way."""
+        self._late_sweep = late_sweep
+        self._doubtful: set[int] = set()
+        """Numbers of chunks of which a write has failed."""
         self._member = member
         self._name = name
         self._wanted = wanted
@@ -95,10 +102,9 @@ class TableWorker:
         """Numbers of the chunks that slots of this process are copying."""
         self._copier: Copier | None = None
         self._watch: Watch
-        self.took_part = False
-        """Whether the run was not over already."""
-        self.repeated = 0
-        """Chunks copied again: of workers that were gone, or after an error."""
+        self._doubts: LateSweep
+        self.took_part = False  # not where the run was over already
+        self.repeated = 0  # chunks copied again: of workers that were gone, or after an error
 
     async def work(self) -> Run:
         """The run as it is left: over, failed, or with others. Raises Refused, and what the start meets."""
@@ -130,18 +136,27 @@ class TableWorker:
             now=self._now,
             look_every=self._look_every,
         )
+        self._doubts = LateSweep(
+            self._member.store,
+            self.board,
+            table.mapping.namespace,
+            late=self._late_sweep,
+            tell=self._tell,
+            now=self._now,
+        )
         try:
             await self._until_over(run.number)
         except (SourceRefused, StoreRefused, MemberError, ThrottleError, Shifted, NotRereadable) as error:
             reason = str(error)
             await self.board.change(lambda current: fail(current, reason, self._now()))
-        except (_Stopped, NoRun) as error:
-            if isinstance(error, NoRun):
-                raise Refused(f"the backfill of {self._name} was removed while it was going on") from None
+        except NoRun:
+            raise Refused(f"the backfill of {self._name} was removed while it was going on") from None
+        except _Stopped:
+            pass
         finally:
             with suppress(StoreUnavailable, StoreRefused, TimeoutError, NoRun):
                 async with asyncio.timeout(LAST_WORDS):
-                    await self.board.change(lambda current: leave(current, self._member.proxy))
+                    await self.board.change(lambda current: leave(current, self._member.proxy, self._now()))
         return self.board.run
 
     async def _until_over(self, number: int) -> None:
@@ -165,6 +180,7 @@ class TableWorker:
                 running = {task for task in slots.values() if not task.done()}
                 if not running and self._ending(number):
                     return
+                await self._patiently(self._doubts.look)
                 done, _ = await asyncio.wait(
                     {watch, *running}, timeout=self._look_every, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -248,7 +264,8 @@ class TableWorker:
         after = run
         if finished is not None:
             chunk, done = finished
-            ended = finish(run, me, chunk.number, done.counts, done.position, self._now())
+            doubtful = chunk.number in self._doubtful
+            ended = finish(run, me, chunk.number, done.counts, done.position, self._now(), doubtful=doubtful)
             after = run if ended is None else ended
         if claiming:
             after, claim = self._claimed(after, boundary)
@@ -291,6 +308,9 @@ class TableWorker:
                     return await self._copy_once(claim)
                 except (Shifted, CatalogueBehind):
                     await self._member.refresh(self._database)
+                except StoreUnavailable:
+                    self._doubtful.add(claim.number)
+                    raise
             return await self._copy_once(claim)
 
         done = await self._patiently(attempt, again=True)

@@ -88,6 +88,10 @@ class ModelStore:
         older = [key for key, (_, state) in states.items() if _pair(state) < (version, 0)]
         return sum(states.pop(key)[1].document is not None for key in older)
 
+    async def sweep(self, namespace: Namespace, since: datetime) -> int:
+        """Nothing is ever done half here."""
+        return 0
+
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
         """Top-level fields only, by equality."""
         found = [

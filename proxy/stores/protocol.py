@@ -155,6 +155,12 @@ class Store(Protocol):
     async def truncate(self, namespace: Namespace, version: int) -> int:
         """Removes every document older than `version` and lets no older write bring one back; the number removed."""
 
+    async def sweep(self, namespace: Namespace, since: datetime) -> int:
+        """Removes documents that tombstones written since then say are dead; the number removed.
+
+        For what a process that was killed in the middle of a write has left; see `convergence`.
+        """
+
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
         """The `_id`s of the documents that match one of the filters (field: BSON value), at most `limit` + 1."""
 

@@ -116,6 +116,7 @@ class CopyWorld:
             tell=(told if told is not None else []).append,
             look_every=0.05,
             backoff_max=0.5,
+            late_sweep=1.0,
         )
 
     def command(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:

@@ -16,10 +16,12 @@ from proxy.backfill.moves import (
     finish,
     join,
     leave,
+    needs_sweep,
     owns,
     pause,
     resume,
     say,
+    swept,
     take_over,
     tune,
 )
@@ -88,7 +90,7 @@ class World:
             # Declared gone: it may still finish late, which must not count.
             self.gone.add(worker)
         elif action == "leave":
-            self.run = leave(self.run, worker)
+            self.run = leave(self.run, worker, self.now)
             self.holds[worker] = []
         elif action == "pause":
             self.run = pause(self.run, "by hand", self.now)
@@ -122,6 +124,9 @@ def test_any_interleaving_covers_every_key_exactly_once(
     for _ in range(2 * len(keys) + 2):
         world.step("claim", "last")
         world.step("finish", "last")
+    if needs_sweep(world.run):
+        assert world.run.doubt is not None
+        world.run = swept(world.run, world.run.doubt, world.now) or world.run
     assert world.run.status is Status.DONE
     assert sorted(world.finished) == sorted(keys)
     assert set(world.copied) == set(keys)
@@ -166,7 +171,23 @@ def test_a_killed_worker_s_chunk_is_taken_over_and_its_own_late_end_does_not_cou
     assert finish(run, "a", claim.number, Counts(rows=5), 1, START) is None
     done = finish(run, "b", claim.number, Counts(rows=5), 1, START)
     assert done is not None
-    assert (done.status, done.totals) == (Status.DONE, Counts(keys=5, rows=5, chunks=1))
+    assert done.totals == Counts(keys=5, rows=5, chunks=1)
+    assert done.status is Status.RUNNING
+    assert needs_sweep(done)
+    assert swept(done, START + timedelta(seconds=1), START) is None
+    clean = swept(done, START, START)
+    assert clean is not None
+    assert (clean.status, clean.doubt) == (Status.DONE, None)
+
+
+def test_a_chunk_that_failed_half_way_casts_a_doubt() -> None:
+    run, _ = claim_next(new(), "a", Boundary(None, ("5",), 5, True), START)
+    done = finish(run, "a", 1, Counts(), 1, START, doubtful=True)
+    assert done is not None
+    assert needs_sweep(done)
+    assert not needs_sweep(run)
+    assert cancel(run, START).doubt == START
+    assert cancel(new(), START).doubt is None
 
 
 def test_only_claims_of_those_that_are_gone_are_taken_over() -> None:
@@ -180,7 +201,7 @@ def test_who_leaves_gives_back_what_it_has() -> None:
     run = join(new(), "a", Worker("host", 1, START))
     run, claim = claim_next(run, "a", Boundary(None, ("5",), 5, True), START)
     assert claim is not None
-    run = leave(run, "a")
+    run = leave(run, "a", START)
     assert not run.workers
     _, taken = take_over(run, "b", (), START)
     assert taken == replace(claim, owner="b")

@@ -39,6 +39,8 @@ runs = st.builds(
     status=st.sampled_from(Status),
     reason=st.text(max_size=5),
     held=st.booleans(),
+    doubt=st.none() | moments,
+    doubted_from=st.none() | moments,
     ended=st.none() | moments,
     cursor=st.none() | texts,
     exhausted=st.booleans(),
