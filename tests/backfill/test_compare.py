@@ -156,7 +156,9 @@ def test_the_fingerprint_is_the_same_for_what_is_equal(one: Any, other: Any, ord
             return value
         names = list(value)
         order.shuffle(names)
-        return {name: shuffled(value[name], depth - 1 if name in ("_cw", "us", "flags") else 0) for name in names}
+        return {
+            name: shuffled(value[name], depth - 1 if name in ("_cw", "us", "flags") else 0) for name in names
+        }
 
     first = None if one is None else bson.encode(one)
     second = None if other is None else bson.encode(shuffled(other, 3))
