@@ -133,7 +133,7 @@ def test_bytes_that_are_no_document_are_different() -> None:
     assert difference(ITEMS, canonical(ROW, MARKS), b"\x05\0\0\0\1") is not None
 
 
-MARK_VALUES = st.one_of(
+MARK_VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.just({}), st.dictionaries(st.sampled_from(["at", "x"]), st.integers(0, 1)), st.just("text")
 )
 DOCUMENTS = st.one_of(
