@@ -87,11 +87,11 @@ class Binder:
         self.context.refuse("a constant of bits", node)
 
     def _number(self, text: str, node: Node) -> Expr:
-        if text.isdecimal():
+        if text.removeprefix("-").isdecimal():  # the grammar has drawn a sign in
             value = int(text)
-            if value < 1 << 31:
+            if -(1 << 31) <= value < 1 << 31:
                 return Const(Shape(t.INT4), value)
-            if value < 1 << 63:
+            if -(1 << 63) <= value < 1 << 63:
                 return Const(Shape(t.INT8), value)
         if not all(char in "0123456789.eE+-" for char in text):
             self.context.refuse("a number that is written in another way", node)

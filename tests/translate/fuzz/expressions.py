@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.translate.fuzz.scalars import KINDS
 from tests.translate.fuzz.schema import Field, Schema, Table
 from tests.translate.fuzz.values import (
-    DECIMALS,
-    FLOATS,
-    INTEGERS,
     KEYS,
     MOMENTS,
     NUMBERS,
@@ -21,10 +19,25 @@ from tests.translate.fuzz.values import (
     quoted,
 )
 
-ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata")
-UNITS = ("year", "month", "day", "hour", "minute", "second", "week", "quarter", "decade", "milliseconds")
-FIELDS = ("year", "month", "day", "hour", "minute", "second", "dow", "doy", "week", "quarter", "epoch", "isodow")
-PATTERNS = ("a%", "%a", "%a%", "_", "a_", "%", "", "50\\%", "a\\_b", "%\\\\%", "é%", "_b%", "%b", "A%", "%\n%", "a b", "__")
+PATTERNS = (
+    "a%",
+    "%a",
+    "%a%",
+    "_",
+    "a_",
+    "%",
+    "",
+    "50\\%",
+    "a\\_b",
+    "%\\\\%",
+    "é%",
+    "_b%",
+    "%b",
+    "A%",
+    "%\n%",
+    "a b",
+    "__",
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,7 @@ class Maker:
         pairs = [(f"{seen.alias}.{one.name}", one.type) for seen in self.scope for one in seen.fields]
         if ordered:
             pairs = [pair for pair in pairs if pair[1] not in UNORDERED]
-        return self.random.choice(pairs)
+        return self.random.choice(pairs) if pairs else (self.typed("int4"), "int4")
 
     # values
 
@@ -125,9 +138,9 @@ class Maker:
 
     def scalar(self, kind: str, depth: int = 2) -> str:
         """`kind`: int, numeric, float, text, bool, date, moment, interval, time, or a type's own name."""
-        if depth > 0 and self.maybe(0.12) and kind in _KINDS:
+        if depth > 0 and self.maybe(0.12) and kind in KINDS:
             return self._choice_of(kind, depth - 1)
-        make = _KINDS.get(kind)
+        make = KINDS.get(kind)
         if make is not None:
             return make(self, depth)
         return self.column(kind) or self.typed(kind)
@@ -141,13 +154,15 @@ class Maker:
                 return f"CASE WHEN {self.condition(depth - 1)} THEN {one} ELSE {other} END"
             case 2:
                 return f"CASE WHEN {self.condition(depth - 1)} THEN {one} WHEN {self.condition(0)} THEN {other} END"
-        return f"NULLIF({one}, {other})" if kind in ("int", "text", "numeric") else f"COALESCE({one}, {other})"
+        return (
+            f"NULLIF({one}, {other})" if kind in ("int", "text", "numeric") else f"COALESCE({one}, {other})"
+        )
 
     def anything(self, depth: int = 2) -> str:
         """For a select list."""
         if self.maybe(0.4):
             return self.any_column()[0]
-        return self.scalar(self.random.choice(tuple(_KINDS)), depth)
+        return self.scalar(self.random.choice(tuple(KINDS)), depth)
 
     # conditions
 
@@ -208,7 +223,9 @@ class Maker:
         name = self.column("bool")
         if name is None:
             return self.null_test()
-        return self.random.choice((name, f"NOT {name}", f"{name} = true", f"{name} IS NOT TRUE", f"{name} IS FALSE"))
+        return self.random.choice(
+            (name, f"NOT {name}", f"{name} = true", f"{name} IS NOT TRUE", f"{name} IS FALSE")
+        )
 
     def pattern(self, depth: int = 1) -> str:
         name = self.column(*TEXTS)
@@ -243,171 +260,6 @@ class Maker:
         operator = self.random.choice(("=", "<>", "<", ">="))
         return f"{self.scalar(kind, depth)} {operator} {self.scalar(kind, depth)}"
 
-
-def _int(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.35):
-        return make.column(*INTEGERS) or make.constant("int4")
-    one, other = make.scalar("int", depth - 1), make.scalar("int", depth - 1)
-    match make.random.randrange(11):
-        case 0 | 1 | 2:
-            return f"({one} {make.random.choice('+-*')} {other})"
-        case 3:
-            return f"({one} {make.random.choice('/%')} {other})"
-        case 4:
-            return f"({one} {make.random.choice('+*/%-')} {make.random.choice(('1', '2', '7', '3', '-2'))})"
-        case 5:
-            return f"(- {one})"
-        case 6:
-            return f"abs({one})"
-        case 7:
-            return f"{make.random.choice(('length', 'char_length', 'octet_length'))}({make.scalar('text', depth - 1)})"
-        case 8:
-            return f"strpos({make.scalar('text', depth - 1)}, {make.scalar('text', 0)})"
-        case 9:
-            return f"({make.scalar('numeric', depth - 1)})::{make.random.choice(INTEGERS)}"
-    return f"({make.scalar('float', depth - 1)})::{make.random.choice(INTEGERS)}"
-
-
-def _numeric(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.35):
-        return make.column(*DECIMALS) or make.typed("numeric")
-    one, other = make.scalar("numeric", depth - 1), make.scalar("numeric", depth - 1)
-    match make.random.randrange(9):
-        case 0 | 1:
-            return f"({one} {make.random.choice('+-*')} {other})"
-        case 2:
-            return f"({one} {make.random.choice('/%')} {other})"
-        case 3:
-            return f"({one} {make.random.choice('+*/')} {make.scalar('int', 0)})"
-        case 4:
-            return f"round({one}, {make.random.choice(('0', '1', '2', '-1', '5'))})"
-        case 5:
-            return f"{make.random.choice(('round', 'trunc', 'ceil', 'floor', 'abs', 'sign'))}({one})"
-        case 6:
-            return f"({one})::numeric({make.random.choice(('10,2', '12,4', '20', '30,10'))})"
-        case 7:
-            return f"({make.scalar('int', depth - 1)})::numeric"
-    return f"({one} {make.random.choice('*/')} {make.random.choice(('1.10', '0.5', '3', '100', '-0.001'))})"
-
-
-def _float(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.35):
-        return make.column(*FLOATS) or make.typed("float8")
-    one, other = make.scalar("float", depth - 1), make.scalar("float", depth - 1)
-    match make.random.randrange(7):
-        case 0 | 1:
-            return f"({one} {make.random.choice('+-*/')} {other})"
-        case 2:
-            return f"({one} {make.random.choice('+*/')} {make.scalar('int', 0)})"
-        case 3:
-            return f"{make.random.choice(('round', 'trunc', 'ceil', 'floor', 'abs', 'sign'))}({one})"
-        case 4:
-            return f"({make.scalar('numeric', depth - 1)})::float8"
-        case 5:
-            return f"({make.scalar('int', depth - 1)})::{make.random.choice(FLOATS)}"
-    return f"({one})::{make.random.choice(FLOATS)}"
-
-
-_AS_TEXT = (
-    *("int2", "int4", "int8", "numeric", "bool", "date", "time", "uuid", "timestamp", "timestamptz", "interval"),
-    *("varchar(12)", "fuzz_mood", "float8", "float4", "bytea", "numeric(10,2)", "char(5)"),
-)
-
-
-def _text(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.35):
-        return make.column(*TEXTS) or make.typed("text")
-    one, other = make.scalar("text", depth - 1), make.scalar("text", depth - 1)
-    few = make.random.choice(("0", "1", "2", "3", "-1", "10"))
-    match make.random.randrange(14):
-        case 0:
-            return f"({one} || {other})"
-        case 1:
-            return f"{make.random.choice(('lower', 'upper'))}({one})"
-        case 2:
-            return f"substring({one} FROM {few} FOR {make.random.choice('0123')})"
-        case 3:
-            return f"{make.random.choice(('left', 'right'))}({one}, {few})"
-        case 4:
-            return f"{make.random.choice(('trim', 'ltrim', 'rtrim', 'reverse', 'md5'))}({one})"
-        case 5:
-            return f"replace({one}, {other}, {make.scalar('text', 0)})"
-        case 6:
-            return f"{make.random.choice(('lpad', 'rpad'))}({one}, {few}, {quoted(make.random.choice(('x', 'ab', '')))})"
-        case 7:
-            kind = make.random.choice(_AS_TEXT)
-            return f"({make.scalar(kind, 0)})::text"
-        case 8:
-            return f"concat({one}, {make.any_column()[0]}, {other})"
-        case 9:
-            return f"split_part({one}, {quoted(make.random.choice((',', ' ', 'a')))}, {make.random.choice('123')})"
-        case 10:
-            form = make.random.choice(("YYYY-MM-DD", "YYYY-MM", "HH24:MI:SS", "DD/MM/YYYY HH12", "Mon", "Day", "IYYY-IW"))
-            return f"to_char({make.scalar('moment', 0)}, {quoted(form)})"
-        case 11:
-            return f"concat_ws('-', {one}, {other}, {make.scalar('int', 0)})"
-        case 12:
-            return f"({one})::varchar({make.random.choice('135')})"
-    return f"({one} || {make.column(*INTEGERS, 'date', 'bool') or other})"
-
-
-def _bool(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.5):
-        return make.column("bool") or make.constant("bool")
-    return f"({make.condition(depth - 1)})"
-
-
-def _date(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.4):
-        return make.column("date") or make.typed("date")
-    one = make.scalar("date", depth - 1)
-    match make.random.randrange(3):
-        case 0:
-            return f"({one} {make.random.choice('+-')} {make.random.choice(('1', '30', '365'))})"
-        case 1:
-            return f"({make.scalar('moment', depth - 1)})::date"
-    return f"date({make.scalar('moment', depth - 1)})"
-
-
-def _moment(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.4):
-        return make.column(*MOMENTS) or make.typed(make.random.choice(("timestamp", "timestamptz")))
-    one = make.scalar("moment", depth - 1)
-    match make.random.randrange(4):
-        case 0:
-            return f"date_trunc({quoted(make.random.choice(UNITS))}, {one})"
-        case 1:
-            step = make.random.choice(("1 day", "1 month", "-1 year", "36 hours", "1 mon 2 days 00:00:00.5"))
-            return f"({one} {make.random.choice('+-')} interval {quoted(step)})"
-        case 2:
-            return f"({make.column('timestamptz') or make.typed('timestamptz')} AT TIME ZONE {quoted(make.random.choice(ZONES))})"
-    return f"({make.column('timestamp', 'timestamp(3)') or make.typed('timestamp')} AT TIME ZONE {quoted(make.random.choice(ZONES))})"
-
-
-def _interval(make: Maker, depth: int) -> str:
-    if depth <= 0 or make.maybe(0.5):
-        return make.column("interval") or make.typed("interval")
-    if make.maybe(0.5):
-        return f"({make.typed('timestamp')} - {make.column('timestamp', 'timestamp(3)') or make.typed('timestamp')})"
-    return f"({make.scalar('interval', 0)} {make.random.choice('+-')} interval '1 mon -2 days 3:00')"
-
-
-def _extract(make: Maker, depth: int) -> str:
-    of = make.random.choice(("moment", "moment", "date"))
-    return f"EXTRACT({make.random.choice(FIELDS)} FROM {make.scalar(of, min(depth, 1))})"
-
-
-_KINDS: dict[str, Callable[[Maker, int], str]] = {
-    "int": _int,
-    "numeric": _numeric,
-    "float": _float,
-    "text": _text,
-    "bool": _bool,
-    "date": _date,
-    "moment": _moment,
-    "interval": _interval,
-    "extract": _extract,
-}
 
 _CONDITIONS: tuple[Callable[[Maker, int], str], ...] = (
     *(Maker.comparison,) * 6,

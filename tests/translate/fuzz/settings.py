@@ -14,7 +14,7 @@ def seed() -> int:
 
 def reads() -> int:
     """CAUSEWAY_FUZZ_QUERIES: about a minute's worth on two slow cores if it is not said."""
-    return int(os.environ.get("CAUSEWAY_FUZZ_QUERIES", "4000"))
+    return int(os.environ.get("CAUSEWAY_FUZZ_QUERIES", "3000"))
 
 
-PER_SCHEMA = 1000
+PER_SCHEMA = 1500
