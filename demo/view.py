@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from demo.bars import copying_bar
 from demo.equality import Equality
 from demo.figures import clock, duration, number, size, sparkline
 from demo.shop import TABLES
-from demo.state import COPIED, Copying, LogLine, State, Step
+from demo.state import COPIED, LogLine, State, Step
 from proxy.admin.status import TableStatus
 
 MARKS = {
@@ -291,7 +290,7 @@ def _beside(state: State) -> RenderableType:
     """A row and its document, or tables and collections, while they are what is shown; else the rules."""
     running = next((step for step in state.steps if step.status == "running"), None)
     if running is not None and running.title == COPIED and state.copying is not None:
-        return _copying(state.copying)
+        return copying_bar(state.copying)
     shown = state.compared_in if state.equalities else "" if state.pair is None else state.pair.step
     if running is None or running.title != shown:
         return _rules(state)
@@ -303,19 +302,6 @@ def _beside(state: State) -> RenderableType:
         f"({', '.join(state.pair.row.values())})\n",
         ("document ", "dim"),
         (state.pair.document, "cyan"),
-    )
-
-
-def _copying(copying: Copying) -> RenderableType:
-    """The bar of a backfill."""
-    share = copying.share or 0.0
-    bar = ProgressBar(total=1.0, completed=share, width=30, pulse=copying.share is None)
-    return Group(
-        Text(f"causeway backfill {copying.table}", "bold"),
-        Columns([bar, Text("" if copying.share is None else f"{int(share * 100)} %", "cyan")]),
-        Text(f"{number(copying.rows)} rows, {number(copying.rate)}/s"),
-        Text("" if copying.remaining is None else f"{duration(copying.remaining)} left"),
-        Text(copying.said, "dim"),
     )
 
 
