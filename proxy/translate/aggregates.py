@@ -50,7 +50,26 @@ def final(call: Agg | Window, types: Types) -> Final:
     if name == "string_agg":
         return _joined
     made = _numbers(name, oid, call.type)
+    if approximate(name, oid):
+        return _watched(made, name, oid)
     return lambda rows, run: _over([row[0] for row in rows], made)
+
+
+def _watched(made: Callable[[list[Any]], Any], name: str, oid: int) -> Final:
+    """Of floats: in doubt where the order of the rows decides over more than the last digits."""
+    largest = 3e38 if oid == t.FLOAT4 and name == "sum" else 1e308 if name == "sum" else 1e150
+
+    def found(rows: Sequence[Row], run: Run) -> Any:
+        values = [row[0] for row in rows if row[0] is not None]
+        finite = [value for value in values if math.isfinite(value)]
+        size = sum(map(abs, finite))
+        if len(values) > 1 and len(finite) > 0 and size >= largest:
+            run.doubt("a sum of floats that overflows in one order of the rows, and not in another")
+        elif len(values) > 1 and abs(math.fsum(finite)) < size * 1e-3:
+            run.doubt("a sum of floats of which little is left")
+        return made(values) if values else None
+
+    return found
 
 
 def _over(values: Sequence[Any], compute: Callable[[list[Any]], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -23,8 +24,8 @@ class Read:
     parameters: tuple[Parameter, ...]
 
 
-def make_read(random: Random, schema: Schema) -> Read:
-    group = random.choice(_WEIGHTED)
+def make_read(random: Random, schema: Schema, groups: Sequence[str] = ()) -> Read:
+    group = random.choice(groups or _WEIGHTED)
     maker = Maker(random, schema)
     sql = ""
     if group in WILD and random.random() < _WILD_SHARE:

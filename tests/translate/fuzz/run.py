@@ -125,10 +125,10 @@ class Fuzzer:
         world.oracle.execute("SET statement_timeout = '5s'")
         world.limits = ReadLimits(max_rows=20_000)
 
-    async def run(self, count: int) -> None:
+    async def run(self, count: int, groups: Sequence[str] = ()) -> None:
         for start in range(0, count, BATCH):
             self.world.set("TimeZone", self.random.choice(ZONES))
-            reads = [make_read(self.random, self.schema) for _ in range(min(BATCH, count - start))]
+            reads = [make_read(self.random, self.schema, groups) for _ in range(min(BATCH, count - start))]
             questions = [self._question(read) for read in reads]
             answers = ask_all(self.world.oracle, questions)
             for read, question, (answer, prepared) in zip(reads, questions, answers, strict=True):
