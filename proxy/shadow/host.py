@@ -174,11 +174,15 @@ class ShadowHost:
     async def _one(self) -> None:
         """One shadow process, to its end."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            # A session of its own: a terminal's Ctrl-C is for the proxy, which closes the socket when it ends.
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=theirs.fileno(), start_new_session=True
-            )
+        try:
+            with theirs:
+                # A session of its own: a terminal's Ctrl-C is for the proxy, which closes the socket when it ends.
+                process = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=theirs.fileno(), start_new_session=True
+                )
+        except BaseException:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
             writer.write(encode(Begin(self._settings)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ insert into orders select n, n % 50 + 1, n * 1.25, n / 3.0, n % 2 = 0,
 insert into lines select n, p, 'thing ' || n || '.' || p from generate_series(1, 100) n, generate_series(1, 2) p;
 """
 TABLES = ("customers", "orders", "lines")
+QUIET_SECONDS = 120.0
 
 
 class ShadowRig:
@@ -118,18 +120,19 @@ class ShadowRig:
 
     async def quiet(self) -> None:
         """Waits until the mirror has everything and no sampled read is under way."""
-
-        async def done() -> bool:
+        deadline = time.monotonic() + QUIET_SECONDS
+        while True:
+            left: list[int] = []
             for proxy in self.proxies:
                 status = await proxy.status()
-                queued = any(one.mirror is not None and one.mirror.queued for one in status.tables)
-                if queued or (status.shadow is not None and status.shadow.waiting):
-                    return False
-            return True
-
-        await eventually(
-            done, lambda: "it does not become quiet\n" + "\n".join(p.tail() for p in self.proxies)
-        )
+                left += [one.mirror.queued for one in status.tables if one.mirror is not None]
+                left += [] if status.shadow is None else [status.shadow.waiting]
+            if not any(left):
+                return
+            if time.monotonic() > deadline:
+                told = "\n".join(proxy.tail() for proxy in self.proxies)
+                raise AssertionError(f"it does not become quiet: {left}\n{told}")
+            await asyncio.sleep(0.05)
 
     async def shadow(self, proxy: int = 0) -> ShadowStatus:
         status: Status = await self.proxies[proxy].status()

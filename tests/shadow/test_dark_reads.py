@@ -36,8 +36,8 @@ READS = (
     "select * from lines where order_id = 4",
     "select tags, placed from orders where id = 9",
 )
-SECONDS = 8.0
-"""Within which a planted divergence is reported."""
+SECONDS = 15.0
+"""Within which a planted divergence is reported, on a machine that does much else."""
 
 
 async def read(rig: ShadowRig, *texts: str) -> None:
@@ -281,7 +281,7 @@ LOAD_SECONDS = float(os.environ.get("CAUSEWAY_SHADOW_SECONDS", "10"))
 
 async def test_under_write_load_nothing_is_taken_for_a_mismatch(rig: ShadowRig) -> None:
     """Hot rows, cascading totals, rows that come and go: through two proxies, every read sampled."""
-    rig.rule(concurrency=8, queue=200)
+    rig.rule(concurrency=4, queue=30)
     await rig.start(2)
     ends = time.monotonic() + LOAD_SECONDS
 
