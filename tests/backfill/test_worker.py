@@ -24,7 +24,7 @@ from proxy.stores.protocol import Key, StoreUnavailable, Write
 from tests.backfill.copy_world import OFFLINE, CopyWorld, copy_world
 from tests.mirroring.rig import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 TABLES = """
 create table orders (id int primary key, note text, changed timestamptz default now());
