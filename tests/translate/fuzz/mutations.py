@@ -83,7 +83,7 @@ def _half_even(right: Any, value: Any, scale: int, *mode: Any) -> Any:
 def _no_microseconds(patch: Patch) -> None:
     right = fetch._moment
     for oid in (t.TIMESTAMP, t.TIMESTAMPTZ):
-        patch.setitem(fetch._CONVERT, oid, lambda value, us, flag: right(value, None, flag))  # type: ignore[call-overload]
+        patch.setitem(fetch._CONVERT, oid, lambda value, us, flag: right(value, None, flag))
 
 
 MUTATIONS: Final = (
