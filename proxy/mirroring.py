@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -27,6 +27,7 @@ from proxy.catalog.source import SourceError
 from proxy.config import Settings
 from proxy.fleet.beats import TableFact
 from proxy.fleet.heartbeat import LAST_BEAT, Facts, Heartbeat, HeartbeatLimits
+from proxy.gates import held_back
 from proxy.grounds import ground_of
 from proxy.logs import get_logger
 from proxy.mirror.effects import Cause, TableId, Unseen
@@ -58,6 +59,8 @@ log = get_logger(__name__)
 Run = Callable[[str, Callable[[], Coroutine[None, None, None]]], None]
 """Keeps a background task running: its name, and what makes one."""
 
+GATE_INTERVAL = 0.5
+"""Seconds between two looks at what keeps tables out of a phase."""
 LOOK_TIMEOUT = 2.0
 """Seconds the reply to DDL on a watched table waits for a look at the catalogue, at most."""
 
@@ -107,6 +110,8 @@ class Mirroring:
         self._control_role = ""
         if settings.control_dsn is not None:
             self._control_role = unquote(urlsplit(settings.control_dsn.get_secret_value()).username or "")
+        self._held: Mapping[str, str] | None = None
+        """Which tables may not enter `dark_read`, and why; None: not known yet."""
         self._tables = TableBook(RuleSet(), {}, self._surroundings())
         self._grounds: dict[str, Ground | None] = {}
         self._generation = 0
@@ -216,8 +221,9 @@ class Mirroring:
         run("rereads", self._rereader.run)
         run("heartbeat", self._heartbeat.run)
         run("shadow", self.shadow.run)
+        run("histories", self._histories.run)
+        run("gates", self._watch_gates)
         if self._index == 0:
-            run("histories", self._histories.run)
             run("verify schedule", self._schedule.run)
 
     def _known_databases(self) -> set[str]:
@@ -339,6 +345,23 @@ class Mirroring:
         finally:
             then()
 
+    async def _watch_gates(self) -> None:
+        """Lets tables into `dark_read`, and keeps them out, as what the store tells changes."""
+        while True:
+            await asyncio.sleep(GATE_INTERVAL)
+            held = self._held_back()
+            if held != self._held:
+                self._held = held
+                self._rebuild()
+
+    def _held_back(self) -> Mapping[str, str] | None:
+        wanted = [
+            (name, ruled.holding)
+            for name, ruled in self._tables.ruled.items()
+            if ruled.holding.requested >= Phase.DARK_READ
+        ]
+        return held_back(wanted, self._histories.found if self._histories.known else None, self.gaps.counts())
+
     def _surroundings(self) -> Surroundings:
         settings = self._settings
         return Surroundings(
@@ -352,6 +375,7 @@ class Mirroring:
                 if (error := self._catalogue.error(database)) is not None
                 and self._catalogue.current(database) is None
             },
+            held=self._held,
         )
 
     def _rebuild(self) -> None:

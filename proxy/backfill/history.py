@@ -133,6 +133,8 @@ class HistoryWatch:
         self._busy = BUSY_INTERVAL if busy is None else busy
         self.found: Mapping[str, TableHistory] = MappingProxyType({})
         """By `str(TableName)` with the database, as last read."""
+        self.known = False
+        """Whether it was ever read."""
 
     async def run(self) -> None:
         """Until cancelled. While the store is away, what was read before stays."""
@@ -148,6 +150,7 @@ class HistoryWatch:
         """Raises StoreUnavailable, StoreRefused."""
         runs = await self._store.get_state(BACKFILL)
         self.found = MappingProxyType(histories(runs, await self._store.get_state(VERIFY)))
+        self.known = True
 
     def _goes_on(self) -> bool:
         return any(

@@ -39,6 +39,8 @@ class Surroundings:
     """Of `control_dsn`: rows are read again as this role. Empty where it is not known."""
     catalogue_errors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Database -> why its catalogue has not been read."""
+    held: Mapping[str, str] | None = field(default_factory=lambda: MappingProxyType({}))
+    """`database.schema.table` -> why it may not enter `dark_read`; None: not known yet."""
 
 
 class MirroredTable:
@@ -219,7 +221,7 @@ class _Judge:
         warnings = () if mirrored is None else mirrored.mapping.warnings
         holding = effective_phase(
             rule.phase,
-            closed={Phase.DUAL_WRITE: reasons},
+            closed={Phase.DUAL_WRITE: reasons, Phase.DARK_READ: self.before_dark_read(name)},
             # Nothing of this can be forced: there would be nowhere to write to, or nothing to write.
             force=rule.force and not reasons,
             last_built=self.last_built,
@@ -250,6 +252,13 @@ class _Judge:
                 f"the collection's name is {over} bytes too long for its tombstones; "
                 "name a shorter one under `collection`"
             )
+
+    def before_dark_read(self, name: TableName) -> list[str]:
+        """Comparing reads of documents that are known not to be all there would find nothing but that."""
+        held = self.surroundings.held
+        if held is None:
+            return ["the store has not told yet whether its history was copied"]
+        return [held[str(name)]] if str(name) in held else []
 
     def of_relation(self, relation: Relation, snapshot: Snapshot) -> Iterator[str]:
         kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}

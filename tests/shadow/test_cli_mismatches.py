@@ -84,4 +84,6 @@ def test_clearing(store: str) -> None:
 
 
 def test_without_a_store_it_says_so() -> None:
-    assert CliRunner().invoke(app, ["mismatches"]).exit_code == 2
+    done = CliRunner().invoke(app, ["mismatches"])
+    assert done.exit_code == 1
+    assert "store" in done.output
