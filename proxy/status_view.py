@@ -14,6 +14,7 @@ from rich.text import Text
 from proxy.admin.status import ProcessStatus, RuleProblem, Status, TableStatus
 from proxy.history_view import render_history
 from proxy.mirror_view import name, render_mirror
+from proxy.shadow_view import render_shadow
 
 STATE_STYLES = {
     "running": "bold green",
@@ -33,6 +34,8 @@ def render(status: Status, *, now: datetime) -> Group:
     if status.mirror is not None:
         parts += render_mirror(status.mirror, status.tables)
         parts += render_history(status.tables, now=now)
+    if status.shadow is not None:
+        parts += render_shadow(status.shadow)
     parts.append(_processes(status.processes, now))
     return Group(*parts)
 

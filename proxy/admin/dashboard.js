@@ -78,6 +78,7 @@ function show(status) {
   }), 5, "No table has a rule.");
   showMirror(status);
   showHistory(status);
+  showShadow(status);
   fill(by("processes"), status.processes.map((p) => [cell(p.worker), cell(p.pid), cell(p.state),
     cell(p.connections.client), cell(p.connections.active), cell(p.connections.server), cell(size(p.rss_bytes)),
     cell(`${p.cpu_seconds.toFixed(1)} s`),
@@ -131,6 +132,30 @@ function many(count) {
 
 function left(count) {
   return cell(many(count), count ? "gaps" : "");
+}
+
+function three(p) {
+  return p.p50 === null ? "-" : `${span(p.p50)} / ${span(p.p95)} / ${span(p.p99)}`;
+}
+
+function showShadow(status) {
+  const s = status.shadow;
+  by("shadow").hidden = !s;
+  if (!s) return;
+  by("shadow-state").textContent = `shadow process: ${s.up ? "runs" : "away"} · ${many(s.waiting)} under way · ` +
+    `${many(s.restarts)} restarts`;
+  const shown = ["match", "mismatch", "ignored", "transient", "nondeterministic", "unsupported", "timeout", "error",
+    "skipped", "dropped"];
+  fill(by("shadow-tables"), s.tables.map((t) => [cell(`${t.database}: ${t.table}`),
+    ...shown.map((name) => cell(many(t.outcomes[name] ?? 0), name === "mismatch" && t.outcomes[name] ? "gaps" : ""))]),
+  11, "No read was sampled yet.");
+  fill(by("shadow-statements"), s.statements.map((t) => {
+    const wrong = t.outcomes.mismatch ?? 0;
+    const reads = Object.values(t.outcomes).reduce((sum, count) => sum + count, 0);
+    return [cell(t.fingerprint, wrong ? "gaps" : ""), cell(t.statement), cell(many(reads)), cell(many(wrong), wrong ? "gaps" : ""),
+      cell(three(t.postgres)), cell(three(t.store))];
+  }), 6, "");
+  fill(by("shadow-reasons"), s.reasons.map((r) => [cell(r.outcome), cell(r.reason), cell(many(r.count))]), 3, "");
 }
 
 function showHistory(status) {

@@ -54,12 +54,14 @@ class ShadowRig:
         self._rules = directory / "rules.yaml"
         self.rule()
 
-    def rule(self, tables: dict[str, dict[str, Any]] | None = None, **shadow: Any) -> None:
+    def rule(
+        self, tables: dict[str, dict[str, Any]] | None = None, *, force: bool = True, **shadow: Any
+    ) -> None:
         """Writes the rules: what all tables say under `shadow`, and what single ones do."""
         rules = {
             "database": self.database,
             "defaults": {"phase": "dark_read", "shadow": {"sample": "100%", **shadow}},
-            "tables": {name: {"force": True, **(tables or {}).get(name, {})} for name in TABLES},
+            "tables": {name: {"force": force, **(tables or {}).get(name, {})} for name in TABLES},
         }
         self._rules.write_text(yaml.safe_dump(rules), encoding="utf-8")
 

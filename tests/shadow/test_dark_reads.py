@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -92,6 +93,33 @@ async def test_a_clean_system_matches_in_every_protocol_and_format(rig: ShadowRi
         assert one.postgres.p50
         assert one.store.p99
         assert one.postgres.p50 <= (one.postgres.p99 or 0)
+
+
+async def test_a_table_enters_once_its_history_is_copied(rig: ShadowRig) -> None:
+    (proxy,) = await rig.start()
+    rig.rule(force=False)
+
+    async def states() -> dict[str, str]:
+        return {one.table: f"{one.effective.value} {one.reasons}" for one in (await proxy.status()).tables}
+
+    async def held() -> bool:
+        return all("its history has not been copied" in one for one in (await states()).values())
+
+    await eventually(held, proxy.tail)
+    assert (await compared(rig, READS[0])) == await rig.outcomes()
+    words = ["backfill", "customers", "--json"]
+    for name in ("upstream", "control_dsn", "store", "rules", "heartbeat_interval"):
+        words += [f"--{name.replace('_', '-')}", proxy.settings[name]]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "proxy", *words)
+    assert await process.wait() == 0
+
+    async def entered() -> bool:
+        found = await states()
+        return found["public.customers"] == "dark_read []" and found["public.orders"].startswith("backfill")
+
+    await eventually(entered, proxy.tail)
+    before = await rig.outcomes()
+    assert (await compared(rig, READS[0]))["match"] == before["match"] + 1
 
 
 async def test_a_changed_document_is_reported_with_its_key_and_column(rig: ShadowRig) -> None:
