@@ -8,13 +8,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from proxy.translate import moments, numbers, strings, to_char
+from proxy.translate import fields, moments, numbers, strings, to_char
 from proxy.translate import types as t
 from proxy.translate.api import Inexact, ReadError, Unsupported
 from proxy.translate.casts import Impl, _zone
 from proxy.translate.runtime import Run
 from proxy.translate.types import Types
-from proxy.translate.values import DAY_US, Collation, Interval, Jsonb
+from proxy.translate.values import Collation, Jsonb
 
 _T = t.TEXT
 
@@ -158,102 +158,6 @@ def _in_zone(name: str, us: int) -> int:
     return moments.to_local(us, moments.zone(name, setting=False))
 
 
-def _part(unit: str, us: int) -> Decimal:
-    """Of a wall clock time, as `extract` gives it."""
-    if moments.infinite(us):
-        raise Inexact("a field of an infinite timestamp")
-    word = unit.lower()
-    days, clock = divmod(us, DAY_US)
-    year, month, day = moments.civil(days)
-    if word == "epoch":
-        return Decimal(us + moments.EPOCH_DAYS * DAY_US).scaleb(-6)
-    if word in ("dow", "isodow", "doy", "isoyear", "week"):
-        if word == "dow":
-            return Decimal((days + 6) % 7)
-        if word == "isodow":
-            return Decimal((days + 5) % 7 + 1)
-        if word == "doy":
-            return Decimal(days - moments.days_of(year, 1, 1) + 1)
-        return Decimal(moments.iso_week(days)[0 if word == "isoyear" else 1])
-    unit_name = moments.unit_of(unit)
-    if year <= 0:
-        raise Inexact("a field of a date before Christ")
-    minute_us = clock % 60_000_000
-    match unit_name:
-        case "year":
-            return Decimal(year)
-        case "month":
-            return Decimal(month)
-        case "day":
-            return Decimal(day)
-        case "hour":
-            return Decimal(clock // 3_600_000_000)
-        case "minute":
-            return Decimal(clock // 60_000_000 % 60)
-        case "second":
-            return Decimal(minute_us).scaleb(-6)
-        case "milliseconds":
-            return Decimal(minute_us).scaleb(-3)
-        case "microseconds":
-            return Decimal(minute_us)
-        case "quarter":
-            return Decimal((month - 1) // 3 + 1)
-        case "decade":
-            return Decimal(year // 10)
-        case "century":
-            return Decimal((year + 99) // 100)
-        case "millennium":
-            return Decimal((year + 999) // 1000)
-        case "week":
-            return Decimal(moments.iso_week(days)[1])
-    raise Inexact("a field of a time that is not known")
-
-
-def _part_of_date(unit: str, days: int) -> Decimal:
-    if unit.lower() in ("hour", "minute", "second", "milliseconds", "microseconds"):
-        raise ReadError("0A000", "unit not supported for type date")
-    found = _part(unit, moments.date_to_timestamp(days))
-    return found.to_integral_value() if unit.lower() == "epoch" else found
-
-
-def _part_of_time(unit: str, us: int) -> Decimal:
-    if unit.lower() == "epoch":
-        return Decimal(us).scaleb(-6)
-    if moments.unit_of(unit) not in ("hour", "minute", "second", "milliseconds", "microseconds"):
-        raise Inexact("a field of a time that is not known")
-    return _part(unit, us)
-
-
-def _part_of_interval(unit: str, value: Interval) -> Decimal:
-    word = unit.lower()
-    sign = -1 if value.us < 0 else 1
-    clock = abs(value.us)
-    years = abs(value.months) // 12 * (-1 if value.months < 0 else 1)
-    match word:
-        case "epoch":
-            days = years * 1461 * DAY_US // 4 + ((value.months - years * 12) * 30 + value.days) * DAY_US
-            return Decimal(days + value.us).scaleb(-6)
-        case "hour":
-            return Decimal(sign * (clock // 3_600_000_000))
-        case "minute":
-            return Decimal(sign * (clock // 60_000_000 % 60))
-        case "second":
-            return numbers.numeric(Decimal(sign * (clock % 60_000_000)).scaleb(-6))
-        case "day":
-            return Decimal(value.days)
-        case "month":
-            return Decimal(value.months - years * 12)
-        case "year":
-            return Decimal(years)
-    raise Inexact("a field of an interval that is not known")
-
-
-def _part_tz(run: Run, unit: str, us: int) -> Decimal:
-    if unit.lower() == "epoch":
-        return _part(unit, us)
-    return _part(unit, moments.to_local(us, _zone(run)))
-
-
 def _make_date(year: int, month: int, day: int) -> int:
     if year <= 0 or not 1 <= month <= 12 or not 1 <= day <= moments.month_length(year, month):
         if year < 0:
@@ -266,32 +170,6 @@ def _json_length(value: Jsonb) -> int:
     if not isinstance(value.value, list):
         raise ReadError("22023", "cannot get array length of a non-array")
     return len(value.value)
-
-
-def _as_float(compute: Callable[..., Decimal]) -> Callable[..., float]:
-    """`date_part`: parts of a second are added up as floats."""
-
-    def run(*args: Any) -> float:
-        word = args[-2].lower()
-        found = compute(*args)
-        if isinstance(args[-1], Interval) and word == "epoch":
-            return _epoch(args[-1])
-        if word in ("second", "seconds", "milliseconds"):
-            seconds, us = divmod(int(found.scaleb(6 if word.startswith("second") else 3)), 1_000_000)
-            if found < 0:
-                raise Inexact("seconds of a negative interval as a float")
-            return seconds + us / 1_000_000.0 if word[0] == "s" else seconds * 1000.0 + us / 1000.0
-        return float(found)
-
-    return run
-
-
-def _epoch(value: Interval) -> float:
-    years = abs(value.months) // 12 * (-1 if value.months < 0 else 1)
-    found = value.us / 1_000_000.0
-    found += 365.25 * 86_400 * years
-    found += 30.0 * 86_400 * (value.months - years * 12)
-    return found + 86_400.0 * value.days
 
 
 def _hex(bits: int) -> Callable[[int], str]:
@@ -355,20 +233,24 @@ _TABLE: dict[tuple[str, tuple[int, ...]], Impl] = {
     ("date_trunc", (_T, _Z, _T)): Impl(_trunc_tz, session=True),
     ("timezone", (_T, _S)): Impl(_at_zone),
     ("timezone", (_T, _Z)): Impl(_in_zone),
-    ("extract", (_T, t.DATE)): Impl(_part_of_date),
-    ("extract", (_T, t.TIME)): Impl(_part_of_time),
-    ("extract", (_T, _S)): Impl(_part),
-    ("extract", (_T, _Z)): Impl(_part_tz, session=True),
-    ("extract", (_T, t.INTERVAL)): Impl(_part_of_interval),
-    ("date_part", (_T, t.DATE)): Impl(_as_float(_part_of_date)),
-    ("date_part", (_T, t.TIME)): Impl(_as_float(_part_of_time)),
-    ("date_part", (_T, _S)): Impl(_as_float(_part)),
-    ("date_part", (_T, _Z)): Impl(_as_float(_part_tz), session=True),
-    ("date_part", (_T, t.INTERVAL)): Impl(_as_float(_part_of_interval)),
+    ("extract", (_T, t.DATE)): Impl(fields.of_date),
+    ("extract", (_T, t.TIME)): Impl(fields.of_time),
+    ("extract", (_T, _S)): Impl(fields.of_moment),
+    ("extract", (_T, _Z)): Impl(fields.of_moment_in_zone, session=True),
+    ("extract", (_T, t.INTERVAL)): Impl(fields.of_interval),
+    ("date_part", (_T, t.DATE)): Impl(fields.as_float(fields.of_date)),
+    ("date_part", (_T, t.TIME)): Impl(fields.as_float(fields.of_time)),
+    ("date_part", (_T, _S)): Impl(fields.as_float(fields.of_moment)),
+    ("date_part", (_T, _Z)): Impl(fields.as_float(fields.of_moment_in_zone), session=True),
+    ("date_part", (_T, t.INTERVAL)): Impl(fields.as_float(fields.of_interval)),
     ("age", (_S, _S)): Impl(moments.age),
     ("isfinite", (_S,)): Impl(lambda us: not moments.infinite(us)),
     ("isfinite", (_Z,)): Impl(lambda us: not moments.infinite(us)),
     ("isfinite", (t.DATE,)): Impl(lambda days: abs(days) < 2**31 - 1),
+    ("date", (_S,)): Impl(moments.timestamp_to_date),
+    ("date", (_Z,)): Impl(
+        lambda run, us: moments.timestamp_to_date(moments.to_local(us, _zone(run))), session=True
+    ),
     ("make_date", (t.INT4, t.INT4, t.INT4)): Impl(_make_date),
     ("to_char", (_S, _T)): Impl(to_char.moment),
     ("to_char", (_Z, _T)): Impl(

@@ -14,6 +14,19 @@ FOUND = (
     Case("SELECT -3000000000, (-9223372036854775808), -2147483648, -9223372036854775809"),
     Case("SELECT id FROM vals WHERE i8 NOT IN ($1, (-9223372036854775808)) ORDER BY id", ("2",)),
     # whether adding up floats overflows, or what is left of them, depends on the order of the rows
+    # the store sorts by a field once
+    Case("SELECT id FROM book ORDER BY id DESC, id LIMIT 3"),
+    Case("SELECT id FROM book ORDER BY price DESC, price, id DESC LIMIT 3 OFFSET 1"),
+    # NaN among the values that another table is asked for
+    Case("SELECT a.id, b.id FROM vals a JOIN vals b ON a.n = b.n WHERE a.id > 5"),
+    # what no field of an infinite time is, and what is infinite
+    Case(
+        "SELECT id, EXTRACT(year FROM ts), EXTRACT(month FROM ts), EXTRACT(epoch FROM tz) FROM vals WHERE id <> 6"
+    ),
+    Case(
+        "SELECT id, date_part('isoyear', d), date_part('second', ts), EXTRACT(doy FROM d) FROM vals WHERE id <> 6"
+    ),
+    Case("SELECT id, date(ts), date(tz) FROM vals"),
     Case("SELECT avg(f8), sum(f8) FROM vals WHERE id IN (1, 2, 4)"),
     Case(
         "SELECT sum(v), avg(v) FROM (SELECT 1e22::float8 AS v UNION ALL SELECT -1e22::float8 UNION ALL SELECT 0.1) x"
