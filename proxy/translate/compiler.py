@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from proxy.mirror.tables import MirroredTable, TableBook
 from proxy.sql.parse import Source, Unparsed
-from proxy.translate import aggregates, constants, parameters, plan
+from proxy.stores.bson_form import decode
+from proxy.stores.protocol import Namespace
+from proxy.translate import aggregates, constants, explain, parameters, plan
 from proxy.translate.api import (
     Explanation,
     Fetched,
@@ -127,7 +129,7 @@ class CompiledPlan:
     approximate: tuple[bool, ...]
 
     def explain(self) -> Explanation:
-        return plan.explanation(self.query, self.fetches, self.columns)
+        return explain.explanation(self.query, self.fetches, self.columns)
 
     def bind(
         self, parameters: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings
@@ -140,6 +142,14 @@ class CompiledPlan:
         for column in self.columns:
             writer(column.type_oid, self.types, session)
         return parameters.values(self.parameter_types, given, formats, session, self.types)
+
+
+async def _count(reader: Reader, namespace: Namespace, condition: Mapping[str, Any]) -> int:
+    steps: list[Mapping[str, Any]] = [{"$match": condition}] if condition else []
+    steps.append({"$count": "n"})
+    async for raw in reader.aggregate(namespace, steps):
+        return int(decode(raw)["n"])
+    return 0
 
 
 class CompiledRead:
@@ -171,10 +181,15 @@ class CompiledRead:
             return 0, 0
         read = 0
         namespace = fetch.scan.table.mapping.namespace
+        if question.count:
+            run.counts[fetch.scan.number] = await _count(reader, namespace, question.condition)
+            return 0, 0
         limit = question.limit or limits.max_rows - documents + 1
-        async for raw in reader.find(
-            namespace, question.condition, question.projection, question.sort, limit
-        ):
+        if question.pipeline is not None:
+            found = reader.aggregate(namespace, question.pipeline)
+        else:
+            found = reader.find(namespace, question.condition, question.projection, question.sort, limit)
+        async for raw in found:
             read += len(raw)
             if documents + len(rows) >= limits.max_rows or size + read > limits.max_bytes:
                 raise TooMuch("the read fetches too many documents")

@@ -16,7 +16,7 @@ from proxy.translate.api import ReadError
 from proxy.translate.evaluate import Compiler
 from proxy.translate.relational import Sources, placed
 from proxy.translate.runtime import Evaluate, Row, Run
-from proxy.translate.tree import Agg, Query, SetOperation, SortKey, Values, conjuncts
+from proxy.translate.tree import Agg, Query, Scan, SetOperation, SortKey, Values, conjuncts
 from proxy.translate.types import Types
 from proxy.translate.values import Key, shown_alike
 
@@ -79,10 +79,14 @@ class Program:
                 run.shared[number] = program.rows(run, None)
             finally:
                 run.outers.pop()
-        rows = self.source(run)
-        run.full(len(rows))
-        if self.groups is not None:
-            rows = self.groups.rows(rows, run)
+        source = self.query.source
+        if isinstance(source, Scan) and source.number in run.counts:
+            rows: list[Row] = [(run.counts[source.number],) * len(self.query.aggregates)]
+        else:
+            rows = self.source(run)
+            run.full(len(rows))
+            if self.groups is not None:
+                rows = self.groups.rows(rows, run)
         if self.windows is not None:
             rows = self.windows.rows(rows, run)
         run.spend(len(rows))

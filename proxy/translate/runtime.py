@@ -19,7 +19,7 @@ class Run:
     """Used by one thread, once."""
 
     __slots__ = (
-        *("budget", "cache", "indeterminate", "max_rows", "outers", "parameters"),
+        *("budget", "cache", "counts", "indeterminate", "max_rows", "outers", "parameters"),
         *("rows", "session", "shared", "types"),
     )
 
@@ -32,6 +32,8 @@ class Run:
         self.max_rows = max_rows
         self.rows: dict[int, list[Row]] = {}
         """By number of the scan."""
+        self.counts: dict[int, int] = {}
+        """Of scans of which no more is wanted than how many rows there are."""
         self.shared: dict[int, list[Row]] = {}
         """By number of the query of WITH."""
         self.outers: list[Row] = []

@@ -80,6 +80,18 @@ class Oracle:
         result = self.connection.exec_(sql.encode())
         assert result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK), result.error_message
 
+    def begin(self) -> int:
+        """Begins a transaction: its time in microseconds since 2000."""
+        self.execute("BEGIN")
+        result = self.connection.exec_(
+            b"SELECT (extract(epoch from now()) * 1000000)::bigint - 946684800000000"
+        )
+        return int(result.get_value(0, 0) or b"0")
+
+    def end(self) -> None:
+        if self.connection.transaction_status != pq.TransactionStatus.IDLE:
+            self.execute("ROLLBACK")
+
     def ask(
         self,
         sql: str,
@@ -161,7 +173,10 @@ class World:
         given = [value if place in binary else encoded(value) for place, value in enumerate(parameters)]
         formats = [1 if place in binary else 0 for place in range(len(given))] if binary else []
         plans = [self.compile(sql, types, push_down=push) for push in (True, False)]
+        if "now" in plans[0].order.volatile:
+            self.session = replace(self.session, now=self.oracle.begin())
         answer = self.oracle.ask(sql, given, types, formats)
+        self.oracle.end()
         if answer.columns or not answer.sqlstate:
             for plan in plans:
                 if plan.columns != answer.columns:

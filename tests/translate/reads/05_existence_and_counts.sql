@@ -5,3 +5,6 @@ SELECT COUNT(*) FROM book;
 SELECT COUNT(*) AS "__count" FROM book WHERE price > 10;
 SELECT COUNT(*) FROM (SELECT id FROM book WHERE author_id = 8 OFFSET 0) AS sub;
 SELECT COUNT(*) FROM empty_one;
+SELECT count(*) AS count_1 FROM book WHERE book.title LIKE '%' || $1::VARCHAR || '%' @@ ('second',);
+SELECT COUNT(*) FROM (SELECT "public"."sale"."id" FROM "public"."sale" WHERE "public"."sale"."note" IS NOT NULL OFFSET $1) AS "sub" @@ (0,);
+SELECT count(name) AS namecnt FROM customer WHERE city = 'Oslo';
