@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from proxy.catalog.model import ForeignKey, Reach, Relation, SideEffect, Snapshot, TypeInfo
@@ -43,6 +43,9 @@ async def no_gate() -> None:
 
 class _Unasked:
     """What nothing here asks of a store."""
+
+    async def sweep(self, namespace: Namespace, since: datetime) -> int:
+        raise NotImplementedError
 
     async def read(self, namespace: Namespace, ids: Sequence[Any]) -> list[bytes]:
         raise NotImplementedError
