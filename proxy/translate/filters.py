@@ -231,6 +231,8 @@ class Filters:
         if one is None or not comparable(oid, self.types.element(expr.array.type)):
             return None
         among = wanted is not expr.every
+        if not among and oid in _WITH_NAN and single:
+            return None
 
         def make(run: Run) -> Condition:
             items = array((), run)
@@ -349,18 +351,23 @@ class Rule:
         return None
 
     def among(self, values: Sequence[Any]) -> Condition:
-        """One of these. `$in` and `$nin` of DocumentDB tell 2.5 from 2.50, `$eq` and `$ne` do not."""
+        """One of these. DocumentDB's `$in`, into which it also makes `$or` of `$eq`, tells 2.5 from 2.50: its ranges do
+        not."""
         if self.oid not in _WITH_NAN:
             return {self.name: {"$in": list(values)}}
-        if not values:
-            return NEVER
-        return {"$or": [{self.name: {"$eq": value}} for value in values]}
+        parts: list[Condition] = [{self.name: {"$gte": value, "$lte": value}} for value in values]
+        if len(parts) < 2:
+            return parts[0] if parts else NEVER
+        return {"$or": parts}
 
     def beside(self, values: Sequence[Any]) -> Condition:
-        """None of these, and not NULL."""
+        """None of these, and not NULL. NaN differs from all of them."""
+        field = self.name
         if self.oid not in _WITH_NAN:
-            return {self.name: {"$nin": [*values, None]}}
-        return {"$and": [{self.name: {"$ne": value}} for value in (None, *values)]}
+            return {field: {"$nin": [*values, None]}}
+        nan = {f"_cw.{FLAGS}.{field}": "nan"}
+        parts = [{"$or": [{field: {"$lt": value}}, {field: {"$gt": value}}, nan]} for value in values]
+        return parts[0] if len(parts) == 1 else {"$and": parts}
 
     @property
     def listed(self) -> bool:
@@ -381,7 +388,9 @@ class Rule:
         if value is None:
             return None
         if name == "=":
-            return lambda given: {field: {"$eq": value(given)}}
+            return lambda given: self.among([value(given)])
+        if name == "<>" and self.oid in _WITH_NAN and self.single:
+            return None
         if name == "<>":
             return lambda given: self.beside([value(given)])
         operator = _OPERATORS[name]
