@@ -1,0 +1,87 @@
+"""Which reads of the corpus are supported, as the page of the documentation."""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+SCHEMA = (HERE / "schema.sql").read_text()
+PAGE = HERE.parents[2] / "docs" / "sql-coverage.md"
+
+CLASSES = {
+    "1": "by key",
+    "2": "by foreign key",
+    "3": "IN and = ANY",
+    "4": "AND of conditions, ORDER BY, LIMIT",
+    "5": "existence, COUNT(*)",
+    "6": "joins",
+    "7": "OR, NOT, BETWEEN, LIKE, keyset pagination",
+    "8": "aggregates, GROUP BY, HAVING",
+    "10": "DISTINCT, DISTINCT ON, FILTER",
+    "11": "EXISTS, IN (subquery)",
+    "12": "COALESCE, CASE, functions, arithmetic",
+    "13": "limited sub-selects, scalar subqueries",
+    "14": "NULLS LAST, dates, UNION, WITH",
+    "15": "window functions",
+}
+
+
+class Recorded(NamedTuple):
+    source: str
+    group: str
+    sql: str
+    parameters: tuple[Any, ...]
+
+
+def corpus() -> list[Recorded]:
+    """`class| statement`, and behind `@@` its parameters; the first line says whose they are."""
+    found = []
+    for path in sorted(HERE.glob("*.sql")):
+        title, *lines = path.read_text().splitlines()
+        if path.name == "schema.sql":
+            continue
+        for line in lines:
+            group, _, rest = line.partition("| ")
+            sql, _, given = rest.partition(" @@ ")
+            values = tuple(literal_eval(given)) if given else ()
+            found.append(Recorded(title.removeprefix("-- "), group, sql, values))
+    return found
+
+
+def page(refused: dict[Recorded, str]) -> str:
+    """`refused`: why a read is not supported."""
+    every: Counter[tuple[str, str]] = Counter()
+    good: Counter[tuple[str, str]] = Counter()
+    for one in corpus():
+        for source in (one.source, ""):
+            every[source, one.group] += 1
+            good[source, one.group] += one not in refused
+    sources = sorted({one.source for one in corpus()})
+
+    def cell(source: str, group: str) -> str:
+        return f"{good[source, group]} / {every[source, group]}" if every[source, group] else ""
+
+    lines = [
+        "# Which SQL is compiled",
+        "",
+        "Reads that applications and benchmarks send, by class: how many of them are compiled and give exactly",
+        "what PostgreSQL gives (rows, their text, order, row description). The statements stand in",
+        "`tests/translate/corpus`; this page is made by `tests/translate/corpus/test_corpus.py`",
+        "(`CAUSEWAY_WRITE_COVERAGE=1`), which fails when it is out of date. Whatever is not compiled stays on",
+        "PostgreSQL and is counted by reason. `FOR UPDATE` and other locking reads (class 9) always do.",
+        "",
+        "| | class | all | "
+        + " | ".join(source.partition(":")[0].partition(",")[0] for source in sources)
+        + " |",
+        "|---|---|---|" + "---|" * len(sources),
+    ]
+    for group, title in CLASSES.items():
+        cells = " | ".join(cell(source, group) for source in ("", *sources))
+        lines.append(f"| {group} | {title} | {cells} |")
+    if refused:
+        lines += ["", "Not supported:", ""]
+        lines += [f"* {reason}: `{one.sql}`" for one, reason in refused.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,15 @@
+-- TPC-C: the reads of its transactions
+1| SELECT c_discount, c_last, c_credit, w_tax FROM tpcc_customer, warehouse WHERE w_id = $1 AND c_w_id = w_id AND c_d_id = $2 AND c_id = $3 @@ (1, 2, 3)
+1| SELECT d_next_o_id, d_tax FROM district WHERE d_w_id = $1 AND d_id = $2 @@ (1, 1)
+1| SELECT i_price, i_name, i_data FROM item WHERE i_id = $1 @@ (7,)
+1| SELECT s_quantity, s_data, s_dist_01 FROM stock WHERE s_i_id = $1 AND s_w_id = $2 @@ (5, 1)
+1| SELECT w_street_1, w_city, w_state, w_zip, w_name FROM warehouse WHERE w_id = 1
+1| SELECT c_first, c_middle, c_last, c_since, c_credit, c_credit_lim, c_discount, c_balance FROM tpcc_customer WHERE c_w_id = $1 AND c_d_id = $2 AND c_id = $3 @@ (1, 1, 4)
+4| SELECT c_first, c_middle, c_id, c_since, c_credit, c_balance FROM tpcc_customer WHERE c_w_id = $1 AND c_d_id = $2 AND c_last = $3 ORDER BY c_first @@ (1, 1, 'OUGHTABLE')
+4| SELECT o_id, o_carrier_id, o_entry_d FROM oorder WHERE o_w_id = $1 AND o_d_id = $2 AND o_c_id = $3 ORDER BY o_id DESC LIMIT 1 @@ (1, 1, 4)
+4| SELECT ol_i_id, ol_supply_w_id, ol_quantity, ol_amount, ol_delivery_d FROM order_line WHERE ol_o_id = $1 AND ol_d_id = $2 AND ol_w_id = $3 @@ (5, 1, 1)
+4| SELECT no_o_id FROM new_order WHERE no_d_id = $1 AND no_w_id = $2 ORDER BY no_o_id ASC LIMIT 1 @@ (2, 1)
+5| SELECT count(c_id) AS namecnt FROM tpcc_customer WHERE c_last = $1 AND c_d_id = $2 AND c_w_id = $3 @@ ('PRESEING', 1, 1)
+8| SELECT sum(ol_amount) AS ol_total FROM order_line WHERE ol_o_id = $1 AND ol_d_id = $2 AND ol_w_id = $3 @@ (5, 1, 1)
+8| SELECT max(o_id) FROM oorder WHERE o_w_id = $1 AND o_d_id = $2 AND o_c_id = $3 @@ (1, 1, 4)
+10| SELECT count(DISTINCT (s_i_id)) AS stock_count FROM order_line, stock WHERE ol_w_id = $1 AND ol_d_id = $2 AND ol_o_id < $3 AND ol_o_id >= $3 - 20 AND s_w_id = $4 AND s_i_id = ol_i_id AND s_quantity < $5 @@ (1, 1, 11, 1, 12)
