@@ -16,6 +16,7 @@ from proxy.admin.exposition import FIRST_BUCKET, LAST_BUCKET, METRICS
 from proxy.admin.history import BackfillStatus, VerifyStatus
 from proxy.admin.mirror import CatalogueReport, MirrorOverview, MirrorStatus
 from proxy.admin.mirror_metrics import LATENCY_BOUNDS
+from proxy.admin.shadow import Percentiles, ShadowReads, ShadowReason, ShadowStatus, StatementStatus
 from proxy.admin.status import (
     Connections,
     ProcessStatus,
@@ -132,6 +133,11 @@ def status() -> str:
                 VerifyStatus,
                 MirrorOverview,
                 CatalogueReport,
+                ShadowStatus,
+                ShadowReads,
+                StatementStatus,
+                Percentiles,
+                ShadowReason,
                 ProcessStatus,
                 Readiness,
             )
