@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 from proxy.mirror.gap import table_name
@@ -15,6 +16,7 @@ from proxy.phases import Phase
 from proxy.rulefiles.schema import Shadow
 from proxy.session.names import meant
 from proxy.session.plan import Ground, Identity
+from proxy.shadow.sample import Limits, strictest
 from proxy.sql.model import Analysis, Kind
 
 _READS = frozenset({"SELECT"})
@@ -55,7 +57,7 @@ def dark_of(book: TableBook, database: str) -> Dark | None:
     return Dark(MappingProxyType(found), share) if share else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A read whose tables are all known."""
 
@@ -65,9 +67,14 @@ class Candidate:
     reason: str = ""
     """Why it cannot be compared all the same: then it is counted as skipped."""
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(table.name for table in self.tables)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What one such read may cost."""
+        return strictest(tuple(table.rule for table in self.tables))
 
 
 def candidate(analysis: Analysis, ground: Ground, dark: Dark, identity: Identity) -> Candidate | None:

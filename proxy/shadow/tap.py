@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from proxy.session.plans import SessionPlans
 from proxy.shadow.candidates import Candidate, candidate
 from proxy.shadow.outcomes import Done, Outcome
-from proxy.shadow.sample import REPORTED, Limits, SampledRead, strictest
+from proxy.shadow.sample import REPORTED, SampledRead
 from proxy.sql.model import Analysis
 from proxy.wire import rewriting
 
@@ -71,7 +71,7 @@ class Tap:
         self._text = text
         self._types = types
         self._bind = bind
-        self._limits: Limits = strictest(tuple(table.rule for table in found.tables))
+        self._limits = found.limits
         self._chunks: list[bytes] = []
         self._size = 0
         self._described: bytes | None = None
