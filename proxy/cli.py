@@ -20,6 +20,7 @@ from proxy.backfill.cli_verify import verify
 from proxy.cli_common import EPILOG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, console, load_settings, print_json
 from proxy.cli_options import CONFIG_HELP, SettingsCommand
 from proxy.shadow.cli_mismatches import app as mismatches_app
+from proxy.translate.cli_explain import explain
 
 app = typer.Typer(
     name="causeway",
@@ -131,6 +132,7 @@ def status(
         console().print(render(found, now=datetime.now(UTC)))
 
 
+app.command(cls=SettingsCommand, epilog=EPILOG)(explain)
 app.command(cls=SettingsCommand, epilog=EPILOG)(indexes)
 app.command(cls=SettingsCommand, epilog=EPILOG)(verify)
 app.add_typer(gaps_app, name="gaps")

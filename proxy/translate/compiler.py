@@ -128,8 +128,13 @@ class CompiledPlan:
     types: Types
     approximate: tuple[bool, ...]
 
-    def explain(self) -> Explanation:
-        return explain.explanation(self.query, self.fetches, self.columns)
+    def explain(self, parameters: Sequence[bytes | None] | None = None) -> Explanation:
+        """With parameters, as text, or where there are none to be given, filters are shown with their values."""
+        if parameters is None and self.parameter_types:
+            return explain.explanation(self.query, self.fetches, self.columns)
+        values = self._values(parameters or (), (), CANONICAL)
+        run = Run(CANONICAL, self.types, values, 0)
+        return explain.explanation(self.query, self.fetches, self.columns, run)
 
     def bind(
         self, parameters: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings

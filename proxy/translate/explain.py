@@ -6,27 +6,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.translate.api import Explanation, OutputColumn
+from proxy.translate.filters import safely
 from proxy.translate.plan import Fetch
 from proxy.translate.rewrite import queries
+from proxy.translate.runtime import Run
 from proxy.translate.tree import Derived, Join, Query, SetOperation, Shared, Values
 
 
-def explanation(query: Query, fetches: Sequence[Fetch], columns: tuple[OutputColumn, ...]) -> Explanation:
+def explanation(
+    query: Query, fetches: Sequence[Fetch], columns: tuple[OutputColumn, ...], run: Run | None = None
+) -> Explanation:
+    """`run`: with parameters, to show the filters themselves."""
     return Explanation(
-        tuple(_question(fetch) for fetch in fetches),
+        tuple(_question(fetch, run) for fetch in fetches),
         tuple(dict.fromkeys(step for one in queries(query) for step in _steps(one))),
         tuple(dict.fromkeys(index for fetch in fetches for index in _indexes(fetch))),
         columns,
     )
 
 
-def _question(fetch: Fetch) -> Mapping[str, Any]:
-    """Without values: what is filtered, looked up, sorted and cut."""
+def _question(fetch: Fetch, run: Run | None) -> Mapping[str, Any]:
+    """What is filtered, looked up, sorted and cut."""
     mapping = fetch.scan.table.mapping
     made: dict[str, Any] = {"table": mapping.table, "collection": str(mapping.namespace)}
     if fetch.filter is not None:
         made["filter on"] = list(fetch.filter.fields)
         made["filter is exact"] = fetch.filter.exact and fetch.complete
+        if run is not None:
+            made["filter"] = dict(safely(fetch.filter, run)[0])
     if fetch.edges:
         made["looked up by"] = [edge.rule.name for edge in fetch.edges]
     if fetch.top is not None:
