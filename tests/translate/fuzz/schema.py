@@ -9,6 +9,23 @@ from typing import Final
 from tests.translate.fuzz.values import KEYS, POOLS, quoted
 
 TABLES: Final = 5
+_IN_KEYS: Final = (
+    *(
+        "int2",
+        "int4",
+        "int8",
+        "text",
+        "varchar(12)",
+        "uuid",
+        "date",
+        "timestamptz",
+        "timestamp",
+        "bool",
+        "fuzz_mood",
+    ),
+    *("numeric(10,2)", "time", "bytea", "char(5)"),
+)
+"""Types of columns that a key of two may have; the first alone is unique, too."""
 _SIZES: Final = (0, 9, 16, 24, 30)
 
 
@@ -58,7 +75,8 @@ def make_schema(random: Random) -> Schema:
         mine = types[number * share : (number + 1) * share]
         mine += random.sample(("int4", "text", "numeric", "bool", "timestamptz", "int8", "float8"), 3)
         for place, type_name in enumerate(mine):
-            fields.append(Field(f"c{place}", type_name, nullable=random.random() < 0.8))
+            column = f"c{place}" if random.random() < 0.85 else f'"C {place}é"'
+            fields.append(Field(column, type_name, nullable=random.random() < 0.8))
         table = Table(name, key, tuple(fields))
         schema.tables.append(table)
         parts += _made(random, table, sizes[number])
@@ -71,8 +89,10 @@ def _made(random: Random, table: Table, rows: int) -> list[str]:
     columns = []
     for one in table.fields:
         collation = ' COLLATE "C"' if one.type in ("text", "varchar(12)") and random.random() < 0.3 else ""
-        rule = " PRIMARY KEY" if one is table.key else "" if one.nullable else " NOT NULL"
-        columns.append(f"{one.name} {one.type}{collation}{rule}")
+        columns.append(f"{one.name} {one.type}{collation}{'' if one.nullable else ' NOT NULL'}")
+    second = [one.name for one in table.fields[1:] if not one.nullable and one.type in _IN_KEYS]
+    together = second[:1] if random.random() < 0.3 else []
+    columns.append(f"PRIMARY KEY ({', '.join([table.key.name, *together])})")
     parts = [f"CREATE TABLE {table.name} ({', '.join(columns)});"]
     keys = random.sample(KEYS[table.key.type], rows)
     lines = []
