@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from proxy.backfill.run import KIND, Run, parse_run
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.stores.protocol import Document, Store, StoreRefused, StoreUnavailable
 
 MAX_TRIES = 100
@@ -56,6 +57,7 @@ class RunBoard:
         """
         async with self._turn:
             for attempt in range(MAX_TRIES):
+                end_if_cancelled()
                 run = self.run
                 after = change(run)
                 if after is None or after is run:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from proxy.backfill.company import Company
 from proxy.fleet.beats import Beat, Newer
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.mirror.effects import TableId
 
 FIRST_PAUSE = 0.05
@@ -135,6 +136,7 @@ async def _all_newer(
     newer = Newer()
     wait = _Wait(say, clock)
     while True:
+        end_if_cancelled()
         verdict = judge(company.proxies(), database, table)
         fault = complaint(verdict, name, offline=offline)
         if fault:
@@ -160,6 +162,7 @@ async def _all_ended(
     left = {row["id"]: row["pid"] for row in await source.fetch(RUNNING)}
     wait = _Wait(say, clock)
     while left:
+        end_if_cancelled()
         now = {row["id"]: row["pid"] for row in await source.fetch(RUNNING)}
         prepared = {one for one, pid in now.items() if pid is None}
         running = any(pid is not None for pid in left.values())

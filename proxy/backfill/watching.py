@@ -15,6 +15,7 @@ from proxy.backfill.joining import MAX_PROXIES
 from proxy.backfill.moves import pause, resume, say
 from proxy.backfill.run import Run, Status
 from proxy.backfill.throttle import probe
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.tables import MirroredTable
 
@@ -56,6 +57,7 @@ class Watch:
         """Until cancelled. Raises what store and source raise, and ThrottleError; may be called again then."""
         try:
             while True:
+                end_if_cancelled()
                 await self.turn()
                 await asyncio.sleep(self._look_every)
         finally:

@@ -31,20 +31,18 @@ from proxy.backfill.sweeping import LateSweep
 from proxy.backfill.throttle import ThrottleError, rest_after, slow_store
 from proxy.backfill.watching import LOOK_EVERY, Watch
 from proxy.catalog.source import SourceRefused, SourceUnavailable
+from proxy.fleet.cancelling import end_if_cancelled
 from proxy.mirror.gap import backoff
 from proxy.mirror.reread_rows import CatalogueBehind, NotRereadable
 from proxy.names import TableName
 from proxy.stores.protocol import StoreRefused, StoreUnavailable
 from proxy.stores.sweeper import DEFAULT_LATE_SWEEP
 
-MAX_SHIFTS = 5
-"""How often a chunk is read again because the table has changed."""
-LAST_WORDS = 5.0
-"""Seconds that giving back what is claimed may take at the end."""
+MAX_SHIFTS = 5  # how often a chunk is read again because the table has changed
+LAST_WORDS = 5.0  # seconds that giving back what is claimed may take at the end
 
 _Result = TypeVar("_Result")
-_Finished = tuple[Claim, Done] | None
-"""A chunk that is copied, and not yet said to be."""
+_Finished = tuple[Claim, Done] | None  # a chunk that is copied, and not yet said to be
 
 
 class Member(Host, Protocol):
@@ -207,6 +205,7 @@ class TableWorker:
     async def _slot(self, index: int, number: int) -> None:
         finished: _Finished = None
         while True:
+            end_if_cancelled()
             going = not self._ending(number) and index < self.board.run.tuning.concurrency
             wait, why = self._must_wait()
             claim: Claim | None = None
@@ -237,6 +236,7 @@ class TableWorker:
         """Finishes a chunk and, if `claiming`, claims another, in one change where nobody comes between."""
         async with self._claiming:
             while True:
+                end_if_cancelled()
                 boundary = await self._boundary() if claiming else None
                 claims: list[Claim | None] = []
                 await self.board.change(partial(self._step, finished, why, boundary, claims, claiming))
@@ -328,7 +328,7 @@ class TableWorker:
         return await copier.settle(self._until_back, claim, await copy(claim))
 
     async def _until_back(self) -> None:
-        """Until the fleet waits for this process again."""
+        # Until the fleet waits for this process again.
         while self._member.lost():
             await self._sleep(self._look_every)
             if self._stop.is_set():
@@ -362,6 +362,7 @@ class TableWorker:
             try:
                 result = await step()
             except (SourceUnavailable, StoreUnavailable) as error:
+                end_if_cancelled()
                 attempts += 1
                 self.repeated += again
                 if self._stop.is_set():

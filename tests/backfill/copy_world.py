@@ -51,6 +51,7 @@ class CopyWorld:
             "catalogue_interval": "200ms",
             "retry_backoff_max": "500ms",
             "store_timeout": "5s",
+            "proxy_lost_after": "10s",
         }
 
     def settings(self, **more: Any) -> Settings:

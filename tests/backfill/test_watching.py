@@ -151,3 +151,25 @@ async def test_it_looks_again_and_again_until_cancelled() -> None:
             await world.board.news.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_ends_when_cancelled_even_where_the_driver_keeps_that_to_itself() -> None:
+    world = World(offline=True)
+    await world.begin()
+    look, asked = world.fleet.company.look, asyncio.Event()
+
+    async def swallowing() -> None:
+        asked.set()
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            pass
+        await look()
+
+    world.fleet.company.look = swallowing  # type: ignore[method-assign]
+    task = asyncio.create_task(world.watch.run())
+    await asked.wait()
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
