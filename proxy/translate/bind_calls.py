@@ -10,7 +10,7 @@ from proxy.translate import functions
 from proxy.translate import types as t
 from proxy.translate.coerce import coerce, merged, resolved, shape
 from proxy.translate.context import Context
-from proxy.translate.resolve import choose
+from proxy.translate.resolve import EXPLICIT, choose, pathway
 from proxy.translate.rewrite import has_domain, walk
 from proxy.translate.tree import Agg, Call, Column, Const, Expr, Frame, Param, Shape, SortKey, Sub, Window
 from proxy.translate.types import Signature
@@ -73,19 +73,24 @@ def function(
     context: Context, name: str, args: list[Expr], signatures: Sequence[Signature], node: Node
 ) -> Expr:
     given = tuple(arg.type for arg in args)
+    if len(args) == 1 and name in t.BY_NAME and not any(one.arguments == given for one in signatures):
+        # `date(x)` and its like are casts where the cast is not a function (`func_get_detail`)
+        target = t.BY_NAME[name]
+        how = "b" if given == (t.UNKNOWN,) else pathway(context.types, given[0], target, EXPLICIT)
+        if how in ("b", "i"):
+            return coerce(context, args[0], target, EXPLICIT, node)
     chosen = _resolve(context, name, args, signatures)
     if chosen is None:
-        # `text(x)` and its like are casts
-        if len(args) == 1 and name in t.BY_NAME and name not in ("date",):
-            context.refuse("a cast written as a function", node)
         context.refuse(f"function {name}({', '.join(map(context.types.name, given))})", node)
     if chosen.returns_set:
         context.refuse("a function that returns a set", node)
     declared = _spread(chosen, len(args))
+    polymorphic = (t.ANY, t.ANYARRAY, t.ANYELEMENT)
+    for arg, oid in zip(args, declared, strict=True):
+        if oid in polymorphic and isinstance(arg, Param) and arg.type == t.UNKNOWN:
+            context.refuse("a parameter whose type is not known", node)
     made = [
-        resolved(context, arg)
-        if oid in (t.ANY, t.ANYARRAY, t.ANYELEMENT)
-        else coerce(context, arg, oid, node=node)
+        resolved(context, arg) if oid in polymorphic else coerce(context, arg, oid, node=node)
         for arg, oid in zip(args, declared, strict=True)
     ]
     collation = merged(context, [arg for arg in made if context.collatable(arg.type)])

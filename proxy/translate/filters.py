@@ -23,7 +23,7 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.regex import Regex
 
-from proxy.documents.table_mapping import FLAGS
+from proxy.documents.table_mapping import FLAGS, US
 from proxy.documents.table_mapping import Column as Field
 from proxy.documents.times import EPOCH_MS
 from proxy.mirror.tables import MirroredTable
@@ -217,7 +217,7 @@ class Filters:
             value = value_of((), run)
             return NEVER if value is None else made(value)
 
-        return Found(make, rule.exact(name), (column.field,))
+        return Found(make, True, (column.field,))
 
     def _any_of(self, expr: AnyOf, wanted: bool) -> Found | None:
         """`= ANY` is `$in`; `<> ALL`, its negation, is `$nin` of the values and null, and nothing where the list has a
@@ -334,6 +334,7 @@ class Rule:
         self.name = column.field
         self.oid = oid
         self.single = single
+        self.timed = column.codec.timed
         self.enum = types.is_enum(oid)
 
     @property
@@ -374,16 +375,11 @@ class Rule:
         """Whether many values can be asked for at once."""
         return self.value is not None and self.oid not in _WITH_NAN
 
-    def exact(self, name: str) -> bool:
-        """Whether `compare` finds no other rows than it should. A Date alone does not tell a timestamp; whether the
-        store finds NaN by `<` is left open."""
-        return self.oid not in _MS and (name in ("=", "<>") or self.oid not in _WITH_NAN)
-
     def compare(self, name: str) -> Callable[[Any], Condition] | None:
-        """A filter for `field name constant`; None where the store does not find all of it."""
+        """A filter for exactly the rows where `field name constant`; None where there is none."""
         value = self.value
         field = self.name
-        if self.oid in _MS:
+        if self.oid in (*_MS, t.DATE):
             return self._moment(name)
         if value is None:
             return None
@@ -394,35 +390,73 @@ class Rule:
         if name == "<>":
             return lambda given: self.beside([value(given)])
         operator = _OPERATORS[name]
-        if self.oid in _EXACT_ORDER or self.oid == t.DATE:
+        if self.oid in _EXACT_ORDER:
             return lambda given: {field: {operator: value(given)}}
         if self.oid not in _WITH_NAN or self.single:
             return None
-        if name[0] == "<":
-            return lambda given: {field: {operator: value(given)}}
         # NaN is larger than all numbers to PostgreSQL, and smaller or neither to the store: its flag tells it
-        return lambda given: {"$or": [{field: {operator: value(given)}}, {f"_cw.{FLAGS}.{field}": "nan"}]}
+        flag = f"_cw.{FLAGS}.{field}"
+        if name[0] == "<":
+            return lambda given: {field: {operator: value(given)}, flag: {"$ne": "nan"}}
+        return lambda given: {"$or": [{field: {operator: value(given)}}, {flag: "nan"}]}
 
     def _moment(self, name: str) -> Callable[[Any], Condition] | None:
-        """timestamp(tz): the Date is the time floored to a millisecond, so `x < y` implies that the Date of x is not
-        behind that of y. Infinity is the last Date there is, so it is found by every `>`."""
+        """Dates, and timestamps, whose Date is the time floored to a millisecond, with the microseconds beside it.
+        Infinity has a Date that is behind those of all times but the last of PostgreSQL's, and a flag."""
         if self.single or name == "<>":
             return None
-        operator = {"=": "$eq", "<": "$lte", "<=": "$lte", ">": "$gte", ">=": "$gte"}[name]
-        field = self.name
+        field, timed = self.name, self.timed
+        scale = None if self.oid == t.DATE else 1000
 
         def make(given: int) -> Condition:
-            if given in (LAST_US, FIRST_US):
-                return {field: {operator: _END if given > 0 else _START}}
-            return {field: {operator: DatetimeMS(given // 1000 + EPOCH_MS)}}
+            if given in (LAST_US, FIRST_US, LAST_DAY, FIRST_DAY) and (
+                scale is None or abs(given) > LAST_DAY + 1
+            ):
+                return _against_infinity(field, name, given > 0)
+            ms, us = (given * _DAY_MS, 0) if scale is None else divmod(given, scale)
+            ms += EPOCH_MS
+            if ms >= _LAST_MS:
+                raise Inexact("a time behind the last one the store is certain to hold")
+            return _against(field, name, DatetimeMS(ms), us, timed)
 
         return make
 
 
+_LAST_MS = 8_640_000_000_000_000
+_DAY_MS = 86_400_000
+
+
+def _against_infinity(field: str, name: str, last: bool) -> Condition:
+    flag = f"_cw.{FLAGS}.{field}"
+    word = "inf" if last else "-inf"
+    if name == "=" or name == (">=" if last else "<="):
+        return {flag: word}
+    if name == (">" if last else "<"):
+        return NEVER
+    if name == ("<=" if last else ">="):
+        return {field: {"$ne": None}}
+    return {"$and": [{field: {"$ne": None}}, {flag: {"$ne": word}}]}
+
+
+def _against(field: str, name: str, date: DatetimeMS, us: int, timed: bool) -> Condition:
+    """A time of a millisecond and `us` microseconds."""
+    if timed:
+        beside = f"_cw.{US}.{field}"
+        if name == "=":
+            return {field: {"$eq": date}, beside: us}
+        strictly = "$lt" if name[0] == "<" else "$gt"
+        return {
+            "$or": [{field: {strictly: date}}, {field: {"$eq": date}, beside: {_OPERATORS[name]: us}}],
+        }
+    if us:
+        if name == "=":
+            return NEVER
+        return {field: {"$lte" if name[0] == "<" else "$gt": date}}
+    return {field: {"$eq" if name == "=" else _OPERATORS[name]: date}}
+
+
 _WITH_NAN = frozenset({t.NUMERIC, t.FLOAT4, t.FLOAT8})
 _OPERATORS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
-_END = DatetimeMS(8_640_000_000_000_000)
-_START = DatetimeMS(-8_640_000_000_000_000)
 
 
 def _decimal(value: Decimal) -> Any:
@@ -444,9 +478,11 @@ def _double(value: float) -> float:
 
 
 def _date(value: int) -> DatetimeMS:
-    if value in (LAST_DAY, FIRST_DAY):
-        return _END if value > 0 else _START
-    return DatetimeMS(value * 86_400_000 + EPOCH_MS)
+    """To be found among others: not infinity, whose Date others may have."""
+    ms = value * _DAY_MS + EPOCH_MS
+    if value in (LAST_DAY, FIRST_DAY) or ms >= _LAST_MS:
+        raise Inexact("a date behind the last one the store is certain to hold")
+    return DatetimeMS(ms)
 
 
 def joined(operator: str, parts: Sequence[Found], *, exact: bool) -> Found:
