@@ -13,7 +13,7 @@ from proxy.translate.bind_from import From
 from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.grouping import Grouping, windowed
-from proxy.translate.rewrite import has_domain, rebuilt_query, walk
+from proxy.translate.rewrite import deepened, has_domain, walk
 from proxy.translate.scope import Name, Scope, Shared, lookup, star
 from proxy.translate.tree import (
     Agg,
@@ -341,7 +341,7 @@ class QueryBinder:
             oid = common_type(context, pair)
             if not oid:
                 context.refuse("values that have no common type")
-            made = [self._adapted(expr, oid) for expr in pair]
+            made = [coerce(context, expr, oid) for expr in pair]
             lefts[place] = replace(lefts[place], expr=made[0])
             rights[place] = replace(rights[place], expr=made[1])
             made_shape = shape(context, oid, common_typmod(made, oid), made)
@@ -357,9 +357,6 @@ class QueryBinder:
             tuple(keys),
         )
         return self._finished(Query(source, tuple(targets), len(targets)), node, scope)
-
-    def _adapted(self, expr: Expr, oid: int) -> Expr:
-        return coerce(self.context, expr, oid)
 
     def _retargeted(self, query: Query, targets: list[Target]) -> Query:
         """With its columns cast; what it sorts or is distinct by must not change by that."""
@@ -380,7 +377,7 @@ class QueryBinder:
                 for place, target in enumerate(query.targets)
             ):
                 self.context.refuse("constants of no type in a set operation")
-            return Query(Derived(_deepened(query), width), tuple(outer), width)
+            return Query(Derived(deepened(query), width), tuple(outer), width)
         return replace(query, targets=tuple(targets))
 
     def _finished(self, query: Query, node: Node, scope: Scope) -> Query:
@@ -401,14 +398,3 @@ class QueryBinder:
             offset=offset,
             with_ties=with_ties,
         )
-
-
-def _deepened(query: Query) -> Query:
-    """As seen from one query further in."""
-
-    def change(part: Expr, depth: int) -> Expr | None:
-        if isinstance(part, Column):
-            return replace(part, level=part.level + 1) if part.level > depth else part
-        return None
-
-    return rebuilt_query(query, change, 0)

@@ -18,18 +18,8 @@ from proxy.translate import ordering
 from proxy.translate.api import Inexact
 from proxy.translate.evaluate import Compiler
 from proxy.translate.fetch import Decoder
-from proxy.translate.filters import (
-    ALWAYS,
-    NEVER,
-    Condition,
-    Filters,
-    Found,
-    Rule,
-    comparable,
-    joined,
-    safely,
-    transparent,
-)
+from proxy.translate.filter_rules import ALWAYS, NEVER, Condition, Rule, comparable, transparent
+from proxy.translate.filters import Filters, Found, joined, safely
 from proxy.translate.relational import Placed, equation, placed, used
 from proxy.translate.rewrite import outer_columns, walk, within
 from proxy.translate.runtime import Run

@@ -230,3 +230,14 @@ def has_domain(expr: Expr) -> bool:
         if isinstance(part, Sub) and any(has_domain(target.expr) for target in part.query.targets[:1]):
             return True
     return False
+
+
+def deepened(query: Query) -> Query:
+    """As seen from one query further in."""
+
+    def change(part: Expr, depth: int) -> Expr | None:
+        if isinstance(part, Column):
+            return replace(part, level=part.level + 1) if part.level > depth else part
+        return None
+
+    return rebuilt_query(query, change, 0)
