@@ -23,7 +23,7 @@ from proxy.shadow.locate import MOST, locate
 from proxy.shadow.outcomes import Done, Outcome
 from proxy.shadow.plans import Known, ShadowPlans
 from proxy.shadow.reader import RecordingReader, StoreReader
-from proxy.shadow.rows import Row, Unreadable, described_otherwise, description
+from proxy.shadow.rows import Row, Unreadable, described_otherwise, description, width
 from proxy.shadow.sample import SampledRead
 from proxy.shadow.source import Answer, ReadSource, SourceFailed
 from proxy.stores.protocol import StoreRefused, StoreUnavailable
@@ -35,6 +35,12 @@ LOOKS_AT_ONCE = 4
 """Questions of one process, to PostgreSQL or the store, for reads that are looked at again."""
 PATIENCE = 60.0
 """Seconds a read is waited for to be behind every mirror, at most."""
+
+
+NOTICED_AFTER = 5.0
+"""Seconds within which the catalogue's poll has usually noticed DDL: until then another description may be that."""
+DESCRIPTION = ("(description)",)
+"""Stands for columns where the row description differs."""
 
 
 class Surroundings(Side, Protocol):
@@ -60,6 +66,8 @@ class Case:
     plan: ReadPlan
     asker: Asker
     ignored: tuple[tuple[MirroredTable, Ignore], ...]
+    plans: ShadowPlans
+    """What it was compiled by: others mean other rules, or another catalogue."""
     seconds: float | None = None
     """The store's time."""
 
@@ -117,10 +125,10 @@ class Engine:
         plan = known.plan
         ignored = tuple((table, table.rule.shadow.ignore) for table in plan.tables)
         types = plan.tables[0].snapshot.types if plan.tables else {}
-        case = Case(read, known, plan, Asker(read, plan, types), ignored)
+        case = Case(read, known, plan, Asker(read, plan, types), ignored, self.plans)
         if read.session().extra_float_digits < 1:
             return case.done(Outcome.SKIPPED, "extra_float_digits below 1")
-        if "now" in plan.order.volatile:
+        if "now" in plan.order.volatile or self._described_otherwise(read, plan):
             return case
         try:
             ours = await self._asked(case, self._reader)
@@ -130,8 +138,6 @@ class Engine:
         except Failed as error:
             return case.done(error.outcome, error.reason) if error.outcome else case
         case.seconds = ours.seconds
-        if read.description is not None and described_otherwise(description(read.description), plan.columns):
-            return case
         found = compare(theirs, ours.shown(), ours.shape)
         if found.equal:
             return case.done(Outcome.MATCH)
@@ -147,6 +153,18 @@ class Engine:
             if known.fingerprint in ignore.fingerprints:
                 return case.done(Outcome.IGNORED, accepted=f"fingerprint {known.fingerprint}")
         return case
+
+    @staticmethod
+    def _described_otherwise(read: SampledRead, plan: ReadPlan) -> bool:
+        """Whether PostgreSQL's row description is not the plan's: the rows need not be looked at, then."""
+        if width(read.rows) not in (None, len(plan.columns)):
+            return True
+        try:
+            return read.description is not None and bool(
+                described_otherwise(description(read.description), plan.columns)
+            )
+        except Unreadable:
+            return True
 
     async def again(self, case: Case) -> Done:
         """Looks at both sides until it is known whether the difference lasts."""
@@ -197,6 +215,10 @@ class Engine:
                     # PostgreSQL may raise the same for other rows first, or last: no mismatch by itself.
                     return case.done(Outcome.ERROR, str(look.store))
                 case Verdict.LASTS:
+                    if columns == DESCRIPTION:
+                        await self._sleep(NOTICED_AFTER)
+                    if self.plans is not case.plans:
+                        return case.done(Outcome.TRANSIENT, "rules or catalogue have changed")
                     return await self._mismatch(case, comparison, columns, seen)
                 case Verdict.AGAIN:
                     pass
@@ -223,7 +245,7 @@ class Engine:
         if answer.described != told:
             after = await self._source_says(case, twice=False)
             same = after.described == answer.described
-            return Look(False, "", same, answer.described, told), None, ("(description)",)
+            return Look(False, "", same, answer.described, told), None, DESCRIPTION
         ours: Answered | None = None
         failure = ""
         place: tuple[str, ...] = ()
@@ -264,7 +286,7 @@ class Engine:
     ) -> Done:
         read, plan = case.read, case.plan
         if comparison is None:
-            kind = "description" if places == ("(description)",) else "document"
+            kind = "description" if places == DESCRIPTION else "document"
             found = Differing(kind, places, (), (), ())
         else:
             found = differing(comparison, plan.columns, plan.tables)

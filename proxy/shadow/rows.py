@@ -62,6 +62,11 @@ def described_otherwise(told: Sequence[Described], columns: Sequence[OutputColum
     return ""
 
 
+def width(rows: bytes) -> int | None:
+    """The columns of the first DataRow; None where there is none."""
+    return int.from_bytes(rows[5:7], "big") if rows else None
+
+
 def values(rows: bytes, columns: int) -> list[tuple[bytes | None, ...]]:
     """The values of DataRow messages that stand one behind the other."""
     found: list[tuple[bytes | None, ...]] = []

@@ -119,14 +119,19 @@ class ReadSource:
 
 async def _copy(connection: Connection[Record], query: str, max_bytes: int) -> bytes:
     data = bytearray()
+    size = 0
 
     async def take(chunk: bytes) -> None:
-        data.extend(chunk)
-        if len(data) > max_bytes:
-            raise TooMuch("the result is larger than max_bytes")
+        # An error raised here would leave the connection waiting: what is too much is not kept, and has an end.
+        nonlocal size
+        size += len(chunk)
+        if size <= max_bytes:
+            data.extend(chunk)
 
     # A line comment at the end of the query must not swallow the bracket.
     await connection.copy_from_query(f"{query}\n", output=take, format="text")
+    if size > max_bytes:
+        raise TooMuch("the result is larger than max_bytes")
     return bytes(data)
 
 

@@ -268,6 +268,23 @@ async def test_another_description_is_a_mismatch_where_it_lasts() -> None:
     assert (done.outcome, done.reason) == (Outcome.MISMATCH, "description")
 
 
+async def test_rows_of_another_width_are_looked_at_again() -> None:
+    read = sampled("SELECT id, note FROM orders", [(b"1", b"a", b"new")])
+    assert (await World(rows(A), rows(A)).run(read)).outcome is Outcome.TRANSIENT
+
+
+async def test_ddl_is_no_mismatch() -> None:
+    world = World(rows(A), rows(A))
+    world.described = (("id", 20), ("note", 25))
+    told = described(("id", ORDERS.oid, 1, 20, -1), ("note", ORDERS.oid, 2, 25, -1))
+    read = sampled("SELECT id, note FROM orders", [(b"1", b"a")], description=told)
+    case = await world.engine.first(read)
+    assert isinstance(case, Case)
+    world.engine.plans = ShadowPlans(world.engine.plans.book)
+    done = await world.engine.again(case)
+    assert (done.outcome, done.reason) == (Outcome.TRANSIENT, "rules or catalogue have changed")
+
+
 async def test_reads_of_the_time_are_asked_of_both_sides_with_one_time() -> None:
     world = World(rows(A), rows(A), volatile=frozenset({"now"}))
     assert (await world.run(READ)).outcome is Outcome.MATCH
