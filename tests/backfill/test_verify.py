@@ -134,7 +134,7 @@ async def test_documents_of_rows_that_are_not_there(world: World, table: str, id
 
 
 FOREIGN = [
-    ("items", ObjectId()),
+    ("items", ObjectId("65f0c0ffee0123456789abcd")),
     ("items", "text"),
     ("items", 2**40),
     ("items", 1.5),
