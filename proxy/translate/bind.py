@@ -13,7 +13,7 @@ from proxy.translate.bind_from import From
 from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.grouping import Grouping, windowed
-from proxy.translate.rewrite import deepened, has_domain, walk
+from proxy.translate.rewrite import deepened, has_domain, outer_columns, walk
 from proxy.translate.scope import Name, Scope, Shared, lookup, star
 from proxy.translate.tree import (
     Agg,
@@ -83,11 +83,12 @@ class QueryBinder:
             if select is None:
                 context.refuse("WITH of what is not a SELECT", node)
             query = self._query(select, scope, resolve=True)
+            if any(True for _ in outer_columns(query)):
+                context.refuse("WITH of a query that depends on rows around", node)
             names = [part["String"]["sval"] for part in node.get("aliascolnames", ())]
             if len(names) > query.visible or node["ctename"] in scope.shared:
                 context.refuse("names in WITH", node)
-            number = context.shared
-            context.shared += 1
+            number, context.shared = context.shared, context.shared + 1
             scope.shared[node["ctename"]] = Shared(number, query, names)
             made.append((number, query))
         return made

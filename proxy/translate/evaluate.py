@@ -247,7 +247,7 @@ class Compiler:
                 return found
             run.outers.append((None,) * shift + row if shift else row)
             try:
-                found = program.rows(run, wanted if correlated else None)
+                found = program.rows(run, wanted)
             finally:
                 run.outers.pop()
             if not correlated:

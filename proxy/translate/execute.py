@@ -66,8 +66,10 @@ class Program:
         return sources.rows(placed(source, 0, conjuncts(self.query.where)))
 
     def rows(self, run: Run, wanted: int | None) -> list[Row]:
-        """The visible columns. `wanted`: how many rows are of interest, None for all."""
+        """The visible columns. `wanted`: how many rows are of interest, None for all; if 1, any will do."""
         outcome = self.outcome(run)
+        if wanted == 1:
+            return outcome.rows
         if outcome.loose_head or outcome.loose_tail:
             run.doubt("a LIMIT within the query whose order is not total")
         return outcome.rows

@@ -52,3 +52,4 @@ EXPLAIN SELECT 1;
 SELECT upper(int4range(1,2));
 SELECT DISTINCT j FROM vals;
 SELECT lower(icu) FROM folded WHERE icu = 'É';
+SELECT (WITH x AS (SELECT a.id AS z) SELECT (SELECT max(z) FROM x)) FROM author a;

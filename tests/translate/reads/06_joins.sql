@@ -15,3 +15,7 @@ SELECT count(*) FROM author a JOIN tag t USING (id);
 SELECT id FROM customer WHERE joined > now() - interval '7 days';
 SELECT t.id, v.x FROM tag t JOIN (VALUES (1, 'one'), (3, 'three')) AS v(n, x) ON v.n = t.id ORDER BY 1;
 SELECT b.id FROM book b JOIN author a ON a.id = b.author_id JOIN author r ON r.id = a.referrer WHERE r.active IS TRUE ORDER BY b.id DESC LIMIT 4;
+SELECT a.id FROM author a LEFT JOIN book b ON b.author_id = a.id AND b.price > 45 WHERE b.id IS NULL AND a.id < 10 ORDER BY 1;
+SELECT a.id, b.id, t.id FROM tag t, author a LEFT JOIN book b ON b.author_id = a.id AND b.pages > 500 WHERE t.id = a.id ORDER BY 1, 2, 3;
+SELECT b.id, a.id, r.id FROM book b LEFT JOIN (author a JOIN author r ON r.id = a.referrer) ON a.id = b.author_id ORDER BY 1;
+SELECT b.id, a.id, r.id FROM book b LEFT JOIN author a ON a.id = b.author_id RIGHT JOIN author r ON r.id = a.referrer ORDER BY 1, 2, 3;

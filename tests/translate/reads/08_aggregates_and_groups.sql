@@ -21,3 +21,7 @@ SELECT count(*) FROM book HAVING count(*) > 1000;
 SELECT 1 FROM book HAVING count(*) > 10;
 SELECT max(published), min(updated), max(uid::text) FROM book;
 SELECT s.id, c.name, count(l.number) FROM sale s LEFT JOIN customer c ON c.id = s.customer_id LEFT JOIN line l ON l.sale_id = s.id GROUP BY s.id, c.id ORDER BY s.id;
+SELECT status, count(*) FILTER (WHERE total > 50), sum(total) FILTER (WHERE note IS NOT NULL), max(note), bool_or(total > 99), avg(total)::numeric(10,3) FROM sale GROUP BY status ORDER BY status;
+SELECT count(*) FROM book WHERE published < '2020-03-01' AND price < 20;
+SELECT count(*) FROM sale WHERE sold BETWEEN '2023-01-01' AND '2023-01-10 00:00:00.007+00';
+SELECT sum(quantity * price) / count(*), sum(price)::float8 / count(*) FROM line WHERE sale_id < 9;

@@ -11,3 +11,5 @@ SELECT "t0"."id", "aggr"."n" FROM "author" AS "t0" LEFT JOIN (SELECT "book"."aut
 SELECT id FROM book WHERE (author_id, in_print) IN (SELECT id, active FROM author) ORDER BY 1;
 SELECT id FROM book WHERE price > ALL (SELECT price FROM book WHERE author_id = 8 AND price IS NOT NULL) ORDER BY 1;
 SELECT id FROM book WHERE price = ANY (SELECT price FROM book WHERE author_id = 8) ORDER BY 1;
+SELECT id FROM tag WHERE EXISTS (SELECT 1 AS a FROM book WHERE price > 10 LIMIT 1) ORDER BY id;
+SELECT id FROM author a WHERE EXISTS (SELECT 1 AS a FROM book b WHERE b.author_id = a.id LIMIT 1) ORDER BY id;

@@ -16,3 +16,5 @@ WITH a AS (SELECT id FROM author WHERE active), b AS (SELECT author_id, count(*)
 SELECT id, 'a' AS kind FROM tag UNION SELECT id, 'b' FROM author WHERE id < 3 ORDER BY kind, id;
 SELECT 'x' AS k, NULL AS v UNION ALL SELECT 'y', 1 ORDER BY 1;
 SELECT to_char(sold, 'YYYY-MM'), count(*), sum(total) FROM sale GROUP BY to_char(sold, 'YYYY-MM') ORDER BY 1;
+WITH tag AS (SELECT id + 1 AS id FROM tag) SELECT * FROM tag ORDER BY id;
+WITH x AS (SELECT 1 AS a), y AS (SELECT a + 1 AS b FROM x) SELECT * FROM x, y WHERE EXISTS (WITH z AS (SELECT b FROM y) SELECT 1 FROM z WHERE z.b = y.b);
