@@ -52,7 +52,11 @@ def statement(key: Any) -> bytes:
     return bson.encode({"q": query, "u": {"_cw": {"v": Int64(7)}}, "upsert": True})
 
 
-@pytest.mark.parametrize("make", [int, Int64, str, lambda n: {"a": n}, lambda n: n + 0.5], ids=["int", "int64", "text", "document", "float"])
+@pytest.mark.parametrize(
+    "make",
+    [int, Int64, str, lambda n: {"a": n}, lambda n: n + 0.5],
+    ids=["int", "int64", "text", "document", "float"],
+)
 def test_keys_are_told_apart(make: Any) -> None:
     assert key_of(statement(make(1))) == key_of(statement(make(1)))
     assert key_of(statement(make(1))) != key_of(statement(make(2)))
