@@ -64,9 +64,9 @@ class QueryBinder:
         scope = Scope(outer)
         shared = self._with(node["withClause"], scope) if "withClause" in node else ()
         if node.get("op", "SETOP_NONE") != "SETOP_NONE":
-            made = self._set_operation(node, scope, resolve=resolve)
+            made = self._set_operation(node, scope)
         elif "valuesLists" in node:
-            made = self._values(node, scope, resolve=resolve)
+            made = self._values(node, scope)
         else:
             made = self._select(node, scope, resolve=resolve)
         return replace(made, shared=tuple(shared))
@@ -83,7 +83,7 @@ class QueryBinder:
             if select is None:
                 context.refuse("WITH of what is not a SELECT", node)
             query = self._query(select, scope, resolve=True)
-            if any(True for _ in outer_columns(query)):
+            if next(outer_columns(query), None) is not None:
                 context.refuse("WITH of a query that depends on rows around", node)
             names = [part["String"]["sval"] for part in node.get("aliascolnames", ())]
             if len(names) > query.visible or node["ctename"] in scope.shared:
@@ -120,8 +120,8 @@ class QueryBinder:
         if not resolve and (order or group or distinct is not None):
             targets = [replace(target, expr=resolved(context, target.expr)) for target in targets]
         limit, offset, with_ties = self._limit(binder, node)
-        made = self._steps(source, width, targets, where, having, group, node)
-        made = replace(made, visible=visible, limit=limit, offset=offset, with_ties=with_ties)
+        steps = self._steps(source, width, targets, where, having, group, node)
+        made = replace(steps, visible=visible, limit=limit, offset=offset, with_ties=with_ties)
         return self._ordered(made, order, distinct, distinct_on, node)
 
     def _steps(
@@ -307,7 +307,7 @@ class QueryBinder:
             query, order=keys, distinct=distinct, distinct_on=distinct_on, distinct_keys=distinct_keys
         )
 
-    def _values(self, node: Node, scope: Scope, *, resolve: bool) -> Query:
+    def _values(self, node: Node, scope: Scope) -> Query:
         context = self.context
         binder = Binder(context, scope, self.query)
         rows = [[binder.expr(item) for item in row["List"]["items"]] for row in node["valuesLists"]]
@@ -327,7 +327,7 @@ class QueryBinder:
         ]
         return self._finished(Query(source, tuple(targets), len(targets)), node, scope)
 
-    def _set_operation(self, node: Node, scope: Scope, *, resolve: bool) -> Query:
+    def _set_operation(self, node: Node, scope: Scope) -> Query:
         context = self.context
         left = self._query(node["larg"], scope, resolve=False)
         right = self._query(node["rarg"], scope, resolve=False)
@@ -350,13 +350,8 @@ class QueryBinder:
             targets.append(Target(column, lefts[place].name))
             if not (kind == "union" and every):
                 keys.append(equality_key(oid, context.types, made_shape.collation))
-        source = SetOperation(
-            kind,
-            every,
-            self._retargeted(left, lefts),
-            self._retargeted(right, rights),
-            tuple(keys),
-        )
+        one, other = self._retargeted(left, lefts), self._retargeted(right, rights)
+        source = SetOperation(kind, every, one, other, tuple(keys))
         return self._finished(Query(source, tuple(targets), len(targets)), node, scope)
 
     def _retargeted(self, query: Query, targets: list[Target]) -> Query:
