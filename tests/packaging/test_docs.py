@@ -123,7 +123,9 @@ def test_variables_exist(page: Path) -> None:
     variables |= {row.variable + "_FILE" for row in SETTINGS.values() if row.secret}
     named = set(re.findall(r"\bCAUSEWAY_[A-Z][A-Z_]*[A-Z]\b", page.read_text()))
     sources = [
-        path.read_text() for part in ("proxy", "devstack", "bench") for path in (TOP / part).rglob("*.py")
+        path.read_text()
+        for part in ("proxy", "devstack", "bench", "tests")
+        for path in (TOP / part).rglob("*.py")
     ]
     unknown = {name for name in named - variables if not any(f'"{name}"' in source for source in sources)}
     assert unknown == set()

@@ -67,8 +67,9 @@ def page(refused: dict[Recorded, str]) -> str:
     lines = [
         "# Which SQL is compiled",
         "",
-        "Reads that applications and benchmarks send, by class: how many of them are compiled and give exactly",
-        "what PostgreSQL gives (rows, their text, order, row description). The statements stand in",
+        "Reads as applications and benchmarks send them, by class: how many of them are compiled and give exactly",
+        "what PostgreSQL gives (rows, their text, order, row description). Those of Django and SQLAlchemy are what",
+        "these libraries make of queries written for this page; the others are written in their manner. They stand in",
         "`tests/translate/corpus`; this page is made by `tests/translate/corpus/test_corpus.py`",
         "(`CAUSEWAY_WRITE_COVERAGE=1`), which fails when it is out of date. Whatever is not compiled stays on",
         "PostgreSQL and is counted by reason. `FOR UPDATE` and other locking reads (class 9) always do.",
