@@ -30,6 +30,7 @@ from proxy.sql.model import Verb
 from proxy.stores.mongo import MongoStore, open_store
 from proxy.stores.protocol import GapEntry, Write
 from tests.documents.made import rules_of
+from tests.support.fleet import forget_fleet
 
 pytestmark = pytest.mark.integration
 
@@ -212,6 +213,7 @@ async def place(
     postgres: PostgresServer, database: str, document_store: DocumentStore, tmp_path: Path
 ) -> AsyncIterator[Place]:
     uri = document_store.uri
+    forget_fleet(uri)
     store = open_store(f"{uri}{'&' if '?' in uri else '?'}serverMonitoringMode=poll")
     postgres.psql(SCHEMA, database)
     source = SourceDatabase(postgres.dsn(), database)
