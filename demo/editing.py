@@ -13,7 +13,7 @@ from demo.scene import Scene
 from demo.state import Step
 from demo.view import bare, held_tables
 from proxy.admin.status import Status
-from proxy.phases import LAST_BUILT, Phase
+from proxy.phases import Phase
 
 
 class Editing:
@@ -41,7 +41,7 @@ class Editing:
         if edit.good:
             await stage.until(
                 lambda: effective_phases(state.status) == edit.effective,
-                f"the tables do not come to their phases: {holdings(state.status)}",
+                lambda: f"the tables do not come to their phases: {holdings(state.status)}",
             )
             detail = self._taken(edit, await stage.sample(), before.rules.digest, took)
         else:
@@ -78,7 +78,7 @@ class Editing:
         held = {bare(table) for table in status.tables if table.reasons}
         if too_much:
             expect(
-                f"what asks for too much is held at {LAST_BUILT}, and why is said",
+                f"what asks for too much is held at {rule_edits.HELD_AT}, and why is said",
                 effective_phases(status) == edit.effective and held == too_much,
                 reasons,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from demo.shop import TABLES
-from proxy.phases import LAST_BUILT, Phase
+from proxy.phases import Phase
 
 FILE_NAME = "shop.yaml"
 
@@ -19,6 +19,10 @@ def rule_file(default: str, phases: Mapping[str, str] | None = None, *, defaults
         phase = (phases or {}).get(table)
         text += f"  {table}:\n" + (f"    phase: {phase}\n" if phase else "")
     return text
+
+
+HELD_AT = Phase.BACKFILL
+"""Further no table gets whose history is not in the store."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,8 @@ class Edit:
 
     @property
     def effective(self) -> Mapping[str, Phase]:
-        """What each table is to come to, the later phases not being built."""
-        return {
-            table: phase if phase <= LAST_BUILT else LAST_BUILT for table, phase in self.requested.items()
-        }
+        """What each table is to come to: no history is copied yet when these edits are made."""
+        return {table: min(phase, HELD_AT) for table, phase in self.requested.items()}
 
 
 START = Edit("rules: the shop in dual_write", "dual_write")

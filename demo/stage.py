@@ -149,7 +149,7 @@ class Stage:
     async def until(
         self,
         condition: Callable[[], bool],
-        complaint: str,
+        complaint: str | Callable[[], str],
         *,
         sample: bool = True,
         patience: float = _PATIENCE_SECONDS,
@@ -158,7 +158,7 @@ class Stage:
         deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline:
-                raise DemoError(complaint)
+                raise DemoError(complaint if isinstance(complaint, str) else complaint())
             await asyncio.sleep(_LOOK_SECONDS)
             if sample:
                 await self.sample()

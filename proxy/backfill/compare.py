@@ -82,7 +82,7 @@ def fingerprint(raw: bytes | None) -> bytes:
     parts: list[object] = [sorted(found.items())]
     inner = None if marks is None else subfields(marks)
     if inner is None:
-        parts.append(marks)
+        parts.append(None)
     else:
         parts.append(sorted((name, _unordered(name, value)) for name, value in inner.items()))
     return hashlib.blake2b(repr(parts).encode(), digest_size=DIGEST_BYTES).digest()

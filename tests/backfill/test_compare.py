@@ -10,7 +10,7 @@ import bson
 import pytest
 from bson import Decimal128, Int64
 from bson.datetime_ms import DatetimeMS
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.backfill.compare import Difference, Kind, difference, fingerprint
@@ -148,6 +148,7 @@ DOCUMENTS = st.one_of(
 
 
 @given(DOCUMENTS, DOCUMENTS, st.randoms(use_true_random=False))
+@example({"_id": 7, "_cw": None}, {"_id": 7}, random.Random(1))
 def test_the_fingerprint_is_the_same_for_what_is_equal(one: Any, other: Any, order: random.Random) -> None:
     """For rows, too, which always have `_cw`."""
 

@@ -28,7 +28,7 @@ from typing import Any, cast
 import pytest
 from psycopg import sql
 
-from devstack.document_store import DocumentStore
+from devstack.document_store import start_document_store
 from devstack.postgres import PASSWORD, PostgresServer
 from proxy.addresses import TcpAddress
 from proxy.admin.client import fetch_status
@@ -157,10 +157,12 @@ def proxy_endpoint(
 def dual_write_endpoint(
     postgres: PostgresServer,
     superuser: Endpoint,
-    document_store: DocumentStore,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Endpoint]:
     """As `proxy_endpoint`, with a rule for every table that any test makes, `durability: strict` and a document store.
+
+    It lives as long as the session, so its store is its own: in that of other tests it would be one of their fleet,
+    which mirrors none of their tables.
 
     Tables come after the rules, and go without them: what the proxy says of that is no complaint.
     """
@@ -168,16 +170,18 @@ def dual_write_endpoint(
         f"  '{quote_identifier(schema)}.{quote_identifier(table)}':\n"
         for schema, _, table in (name.partition(".") for name in sorted(ruled_tables()))
     )
-    with running_proxy(
-        postgres,
-        f"defaults: {{phase: dual_write}}\ntables:\n{tables}",
-        tmp_path_factory.mktemp("dual-write"),
-        control_dsn=postgres.dsn(),
-        store=document_store.uri,
-        spool=tmp_path_factory.mktemp("spool"),
-        catalogue_interval="200ms",
-        heartbeat_interval="200ms",  # it lives as long as the session, and other proxies wait for it
-    ) as (proxy, directory):
+    with (
+        start_document_store() as store,
+        running_proxy(
+            postgres,
+            f"defaults: {{phase: dual_write}}\ntables:\n{tables}",
+            tmp_path_factory.mktemp("dual-write"),
+            control_dsn=postgres.dsn(),
+            store=store.uri,
+            spool=tmp_path_factory.mktemp("spool"),
+            catalogue_interval="200ms",
+        ) as (proxy, directory),
+    ):
         yield reached(superuser, proxy, directory, "dual_write")
         captured = captured_rows(proxy)
         print(f"rows captured: {captured}")

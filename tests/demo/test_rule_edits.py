@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rule_edits import BACK, EDITS, FILE_NAME, MISTAKE, REPAIRED, START, Edit, changed_lines
+from demo.rule_edits import BACK, EDITS, FILE_NAME, HELD_AT, MISTAKE, REPAIRED, START, Edit, changed_lines
 from demo.shop import TABLES
-from proxy.phases import LAST_BUILT, Phase
+from proxy.phases import Phase
 from proxy.rules import RulesError, load_rules
 
 
@@ -44,5 +44,5 @@ def test_changed_lines() -> None:
 def test_what_is_asked_for_and_what_comes_of_it() -> None:
     assert set(START.effective.values()) == {Phase.DUAL_WRITE}
     assert REPAIRED.requested["products"] is Phase.DARK_READ
-    assert REPAIRED.effective["products"] is LAST_BUILT
+    assert REPAIRED.effective["products"] is HELD_AT
     assert list(BACK.effective.values()).count(Phase.PASSTHROUGH) == len(TABLES) - 1

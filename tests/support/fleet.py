@@ -9,7 +9,8 @@ from pymongo import MongoClient
 
 
 def forget_fleet(uri: str) -> None:
-    """Nothing is known of proxies that have ended; those that live say so again with their next heartbeat."""
+    """Nothing is known of proxies that have ended, nor of gaps; those that live say so again with their next
+    heartbeat."""
     with MongoClient[dict[str, Any]](uri) as client:
-        for kind in ("proxies", "lost"):
+        for kind in ("proxies", "lost", "gaps"):
             client["_causeway"][kind].delete_many({})

@@ -25,7 +25,7 @@ class Made:
 
 @pytest.fixture(scope="session")
 def made_world(postgres: PostgresServer, document_store: DocumentStore) -> Iterator[Made]:
-    with postgres.database() as database:
+    with postgres.database("translate") as database:  # no other server has one of that name
         dsn = postgres.dsn(database)
 
         async def make() -> World:

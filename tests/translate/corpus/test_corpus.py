@@ -25,7 +25,7 @@ async def test_recorded_reads_give_what_postgres_gives(
 ) -> None:
     refused: dict[Recorded, str] = {}
     wrong = []
-    with postgres.database() as database:
+    with postgres.database("corpus") as database:
         store = open_store(polled(document_store.uri))
         try:
             world = await make_world(postgres.dsn(database), database, store, SHOP + SCHEMA)

@@ -27,7 +27,7 @@ def fuzzing(postgres: PostgresServer, document_store: DocumentStore) -> Opened:
     async def opened(seed: int, tally: Tally) -> AsyncIterator[Fuzzer]:
         random = Random(seed)
         schema = make_schema(random)
-        with postgres.database() as database:
+        with postgres.database("fuzz") as database:
             store = open_store(polled(document_store.uri))
             world = None
             try:
