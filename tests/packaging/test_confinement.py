@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -55,9 +56,9 @@ async def answer(url: str, process: asyncio.subprocess.Process) -> int:
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_it_runs_confined_and_ends_on_the_stop_signal(workers: int, tmp_path: Path) -> None:
     listen, admin = free_port(), free_port()
-    spool, scratch = tmp_path / "spool", tmp_path / "scratch"
+    spool = tmp_path / "spool"
     spool.mkdir()
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix="causeway-"))  # short: the path of a socket has 107 bytes at most
     variables = STAGE.pairs("ENV") | {
         "CAUSEWAY_LISTEN": f"127.0.0.1:{listen}",
         "CAUSEWAY_ADMIN": f"127.0.0.1:{admin}",
@@ -96,6 +97,7 @@ async def test_it_runs_confined_and_ends_on_the_stop_signal(workers: int, tmp_pa
         if process.returncode is None:
             process.kill()
             await process.wait()
+        shutil.rmtree(scratch)
 
 
 async def children(pid: int) -> list[int]:
