@@ -5,6 +5,7 @@ TLS, every password method, two-phase commit, logical and physical replication, 
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,7 @@ _SIGNALS: Mapping[str, signal.Signals] = {
     "fast": signal.SIGINT,
     "immediate": signal.SIGQUIT,
 }
+_NUMBERS = itertools.count(1)
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 
@@ -112,7 +114,6 @@ class PostgresServer:
         self.port = port
         self._layout = layout
         self._settings: dict[str, Setting] = {}
-        self._databases = 0
         self._supervised = Supervised(
             Server(
                 argv=installation.server_command("postgres", "-D", str(layout.data), writable=[layout.base]),
@@ -269,9 +270,12 @@ class PostgresServer:
         return done.stdout.rstrip("\n")
 
     def create_database(self, prefix: str = "test") -> str:
-        """A new, empty database; its name."""
-        self._databases += 1
-        name = f"{prefix}_{self._databases}"
+        """A new, empty database; its name, which no other server of this process has used.
+
+        A document store knows databases by their names alone: one that another server had before
+        would begin with that one's documents.
+        """
+        name = f"{prefix}_{next(_NUMBERS)}"
         self.psql(f'create database "{name}"')
         return name
 

@@ -80,6 +80,7 @@ def ending(run: Run) -> str:
 def table_of(runs: Sequence[Run]) -> Table:
     """The runs side by side."""
     shown = Table("table", "status", "rows", "rate", "left", "workers", "said", box=None, pad_edge=False)
+    shown.columns[0].overflow = "fold"
     for column in shown.columns[2:6]:
         column.justify = "right"
     for run in runs:

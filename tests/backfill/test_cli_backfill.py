@@ -89,7 +89,8 @@ async def test_the_commands_on_a_run_that_is_over(world: CopyWorld) -> None:
     store = ["--store", str(world.given["store"])]
 
     def invoked(*arguments: str) -> str:
-        result = CliRunner().invoke(app, ["backfill", *arguments, *store], catch_exceptions=False)
+        wide = CliRunner(env={"COLUMNS": "200"})
+        result = wide.invoke(app, ["backfill", *arguments, *store], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.output
 
