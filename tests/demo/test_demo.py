@@ -29,7 +29,7 @@ def test_quick_without_a_terminal() -> None:
     assert re.search(r"reconnects +0 *\n", said)
     assert re.search(r"rule reloads under load +2 applied, 1 rejected *\n", said)
     assert "✓ rules: a mistake, rejected: shop.yaml:5:11: defaults.shadow" in said
-    assert "payments: its history has not been copied; run `causeway backfill public.payments`" in said
+    assert re.search(r"held: .*its history has not been copied; run `causeway backfill public\.", said)
     assert re.search(r"✓ rows become documents: orders \d+ is a document with the same 5 values", said)
     assert re.search(r"✓ the history is copied: [\d,]+ documents put in, \d+ left as they were", said)
     assert re.search(r"✓ verify: rows and documents: [\d,]+ rows, 0 differences", said)
