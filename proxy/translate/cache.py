@@ -1,4 +1,8 @@
-"""Plans that have been made, and texts there is no plan for. Bounded: the one used longest ago goes first."""
+"""Plans that have been made, and texts there is no plan for. Bounded: the one used longest ago goes first.
+
+One `PlanCache` serves everything in a process that reads: shadows and served reads. `plan()` answers at once for a text
+that is known, or one of a shape that is: the same text with other constants.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str, tuple[str, ...], tuple[int, ...]]
 
 
-class ReadPlanCache:
+class PlanCache:
     """Belongs to one book at a time: another empties it. Not for several threads at once."""
 
     def __init__(self, size: int = 2000, longest: int = 20_000) -> None:

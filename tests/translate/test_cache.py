@@ -7,7 +7,7 @@ import pytest
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.translate.api import Unsupported
-from proxy.translate.cache import ReadPlanCache
+from proxy.translate.cache import PlanCache
 from tests.catalog.made import INT4, TEXT, attribute, relation, snapshot
 from tests.rulefiles.texts import rules
 
@@ -26,7 +26,7 @@ def book() -> TableBook:
 
 
 def test_a_plan_is_made_once_for_a_book() -> None:
-    cache, first = ReadPlanCache(), book()
+    cache, first = PlanCache(), book()
     plan = cache.plan("SELECT id FROM orders", first, "shop", ("public",))
     assert cache.plan("SELECT id FROM orders", first, "shop", ("public",)) is plan
     assert (cache.hits, cache.misses) == (1, 1)
@@ -35,7 +35,7 @@ def test_a_plan_is_made_once_for_a_book() -> None:
 
 
 def test_what_is_unsupported_is_remembered_and_raised_anew() -> None:
-    cache, given = ReadPlanCache(), book()
+    cache, given = PlanCache(), book()
     for _ in range(2):
         with pytest.raises(Unsupported, match="a table that is not mirrored") as caught:
             cache.plan("SELECT id FROM other", given, "shop", ("public",))
@@ -44,7 +44,7 @@ def test_what_is_unsupported_is_remembered_and_raised_anew() -> None:
 
 
 def test_types_and_paths_are_told_apart_and_the_oldest_goes() -> None:
-    cache, given = ReadPlanCache(size=2), book()
+    cache, given = PlanCache(size=2), book()
     text = "SELECT id FROM orders WHERE id = $1"
     first = cache.plan(text, given, "shop", ("public",))
     assert first.parameter_types == (23,)
