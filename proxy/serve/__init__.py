@@ -1,0 +1,1 @@
+"""Reads served from documents: what is servable, how it is run, how results are written."""
