@@ -5,6 +5,7 @@ Numbers: https://www.mongodb.com/docs/manual/reference/error-codes/
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -153,8 +154,35 @@ def of_id_index(error: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
+def _not_kept() -> Iterator[None]:
+    """A cancellation that came within, and that the driver kept to itself, ends the task behind it.
+
+    The driver sends through `asyncio.wait_for`, which in Python 3.11 returns what it has waited for where that is done
+    in the same turn of the loop as the cancellation. A task without end would go on for good.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError from None
+        raise
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+@contextmanager
 def translated() -> Iterator[None]:
-    """pymongo's exceptions as StoreUnavailable, StoreRefused or CommandRejected."""
+    """pymongo's exceptions as StoreUnavailable, StoreRefused or CommandRejected; and no cancellation is lost."""
+    with _not_kept(), _translated():
+        yield
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
         yield
     except (ConnectionFailure, WTimeoutError) as error:
