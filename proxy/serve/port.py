@@ -1,6 +1,6 @@
 """The door between sessions and what serves reads from the store. Plain values and protocols.
 
-A session asks `supported` and `open` first, then `serve`; whatever is declined goes to PostgreSQL as the client sent it.
+A session asks `supported` and `open` first, then `serve`; what is declined goes to PostgreSQL as the client sent it.
 The session counts every read of a table it might have served, once: `count`. An engine counts none of them itself.
 """
 
