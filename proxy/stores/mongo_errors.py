@@ -160,18 +160,26 @@ def _not_kept() -> Iterator[None]:
     The driver sends through `asyncio.wait_for`, which in Python 3.11 returns what it has waited for where that is done
     in the same turn of the loop as the cancellation. A task without end would go on for good.
     """
-    task = asyncio.current_task()
-    before = 0 if task is None else task.cancelling()
+    before = _cancellations()
     try:
         yield
     except asyncio.CancelledError:
         raise
     except BaseException:
-        if task is not None and task.cancelling() > before:
+        if _cancellations() > before:
             raise asyncio.CancelledError from None
         raise
-    if task is not None and task.cancelling() > before:
+    if _cancellations() > before:
         raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    """That the current task has been asked for; 0 outside of any."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return 0
+    return 0 if task is None else task.cancelling()
 
 
 @contextmanager

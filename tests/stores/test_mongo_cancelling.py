@@ -61,11 +61,18 @@ async def test_the_driver_by_itself_loses_some(
 
 async def test_a_timeout_is_kept(store: MongoStore, namespace: Namespace) -> None:
     await store.seed(namespace, [Write(Key(1, 1), {"_id": 1}, 0)])
-    for hundredths in range(1, 20):
+
+    async def without_end() -> None:
+        while True:
+            await store.seed(namespace, [Write(Key(1, 1), {"_id": 1}, 0)])
+
+    async def for_a_while(seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await without_end()
+
+    for tenths in range(1, 20):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(hundredths / 10_000):
-                while True:
-                    await store.seed(namespace, [Write(Key(1, 1), {"_id": 1}, 0)])
+            await for_a_while(tenths / 10_000)
 
 
 async def test_what_the_driver_raises_instead_is_no_answer_either() -> None:
