@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.shadow.rows import Row
 from proxy.translate.api import Result
@@ -51,6 +51,23 @@ class Shape:
             max(LEAST_ULPS, documents),
             result.indeterminate,
         )
+
+
+def first_rows(rows: Sequence[Row], shape: Shape, count: int) -> tuple[Sequence[Row], Shape]:
+    """What a client gets that takes only so many rows: as if the read had that LIMIT around it."""
+    if count >= len(rows):
+        return rows, shape
+    ties: list[int] = []
+    left = count
+    for size in shape.ties:
+        ties.append(min(size, left))
+        left -= ties[-1]
+        if not left:
+            break
+    cut = sum(ties) != sum(shape.ties[: len(ties)])
+    return rows[:count], replace(
+        shape, ties=tuple(ties), loose_tail=cut or (shape.loose_tail and len(ties) == len(shape.ties))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from proxy.mirror.tables import MirroredTable
 from proxy.rulefiles.schema import Ignore
 from proxy.shadow import ledger as ledgers
 from proxy.shadow.answers import Answered, Asker, Failed
-from proxy.shadow.compare import Comparison, compare
+from proxy.shadow.compare import Comparison, compare, first_rows
 from proxy.shadow.differing import Differing, differing, masked
 from proxy.shadow.judge import PAUSES, Look, Verdict, verdict
 from proxy.shadow.ledger import Ledger, Mismatch
@@ -138,7 +138,10 @@ class Engine:
         except Failed as error:
             return case.done(error.outcome, error.reason) if error.outcome else case
         case.seconds = ours.seconds
-        found = compare(theirs, ours.shown(), ours.shape)
+        rows, shape = ours.shown(), ours.shape
+        if read.partial:
+            rows, shape = first_rows(rows, shape, read.count)
+        found = compare(theirs, rows, shape)
         if found.equal:
             return case.done(Outcome.MATCH)
         if found.doubt:

@@ -64,6 +64,8 @@ class SampledRead:
     """Of each parameter."""
     result_formats: tuple[int, ...] = ()
     """As in a Bind message: none (all text), one for all, or one each."""
+    partial: bool = False
+    """Whether these are only the first rows: the client wanted no more."""
 
     @property
     def size(self) -> int:

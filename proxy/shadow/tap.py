@@ -108,18 +108,30 @@ class Tap:
         elif self._given_up:
             self.session.skip(self, self._given_up)
         else:
-            read = self._read(int(count), seconds)
-            if read is None:
-                self.session.skip(self, "a message that cannot be read")
-            else:
-                self.session.submit(self, read)
+            self._submit(int(count), seconds, partial=False)
+
+    def _submit(self, count: int, seconds: float, *, partial: bool) -> None:
+        read = self._read(count, seconds, partial)
+        if read is None:
+            self.session.skip(self, "a message that cannot be read")
+        else:
+            self.session.submit(self, read)
 
     def partial(self) -> None:
-        """PortalSuspended: the client takes the rows in parts."""
+        """PortalSuspended: the client has as many rows as it wanted, of a result that may have more.
+
+        Drivers ask for one row this way (asyncpg's `fetchrow`); what is taken later is not looked at.
+        """
         if self._over:
             return
         self._over = True
-        self.session.skip(self, "the client takes the rows in parts")
+        count = number_of(self._chunks)
+        if count > self._limits.max_rows:
+            self.session.skip(self, "the result has more rows than max_rows")
+        elif self._given_up:
+            self.session.skip(self, self._given_up)
+        else:
+            self._submit(count, perf_counter() - self._began, partial=True)
 
     def failed(self) -> None:
         """The server has answered otherwise: there is nothing to compare."""
@@ -129,7 +141,7 @@ class Tap:
         self._chunks.clear()
         self.session.forget(self)
 
-    def _read(self, count: int, seconds: float) -> SampledRead | None:
+    def _read(self, count: int, seconds: float, partial: bool) -> SampledRead | None:
         parameters: tuple[bytes | None, ...] = ()
         formats: tuple[int, ...] = ()
         results: tuple[int, ...] = ()
@@ -158,12 +170,23 @@ class Tap:
             description=self._described,
             rows=b"".join(self._chunks),
             count=count,
+            partial=partial,
             seconds=seconds,
             parameter_types=types,
             parameters=parameters,
             formats=formats,
             result_formats=results,
         )
+
+
+def number_of(chunks: list[bytes]) -> int:
+    """How many DataRow messages these bytes are, one piece behind the other."""
+    rows = b"".join(chunks)
+    count = position = 0
+    while position + 5 <= len(rows):
+        position += 1 + int.from_bytes(rows[position + 1 : position + 5], "big")
+        count += 1
+    return count
 
 
 class SessionTap:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.shadow.compare import Shape, close, compare
+from proxy.shadow.compare import Shape, close, compare, first_rows
 from proxy.shadow.rows import Row
 
 INT, TEXT, NUMERIC, FLOAT, BYTEA = 23, 25, 1700, 701, 17
@@ -48,6 +48,31 @@ def test_other_rows_are_found(theirs: list[Row], ours: list[Row]) -> None:
             if one in left:
                 left.remove(one)
         assert sorted(found.extra, key=repr) == sorted(left, key=repr)
+
+
+@given(st.lists(st.integers(0, 3), max_size=8).map(sorted), st.integers(0, 9), st.randoms())
+def test_the_first_rows_are_those_that_a_limit_could_give(
+    keys: list[int], count: int, shuffler: random.Random
+) -> None:
+    ours = rows(*((key, place) for place, key in enumerate(keys)))
+    runs = tuple(keys.count(key) for key in sorted(set(keys)))
+    cut, shaped = first_rows(ours, shape(INT, INT, ties=runs or (0,)), count)
+    assert len(cut) == min(count, len(ours)) == sum(shaped.ties)
+    theirs: list[Row] = []
+    for key in sorted(set(keys)):
+        run = [row for row in ours if row[0] == str(key)]
+        shuffler.shuffle(run)
+        theirs += run
+    found = compare(theirs[:count], cut, shaped)
+    assert found.equal or found.doubt
+    if count >= len(ours):
+        assert found.equal
+    elif count and ours[count - 1][0] != ours[count][0]:
+        assert found.equal
+        assert not shaped.loose_tail
+    if cut and not shaped.loose_tail:
+        wrong = [*theirs[:count][:-1], ("9", "9")]
+        assert not compare(wrong, cut, shaped).equal
 
 
 def test_order_counts_between_ties_and_not_within() -> None:

@@ -84,9 +84,11 @@ async def test_a_clean_system_matches_in_every_protocol_and_format(rig: ShadowRi
     for number in range(3):
         await client.fetch("select id, total, weight, placed, tags from orders where id = $1", number)
         await client.fetch("select id, joined from customers where name = $1", f"customer {number}")
+        await client.fetchrow("select id, name from customers where id = $1", number)  # Execute of one row
+        await client.fetchval("select name from customers order by id desc offset $1", number)
     await client.close()
     await rig.quiet()
-    assert await rig.outcomes() == {"match": len(READS) + 12 + 6}
+    assert await rig.outcomes() == {"match": len(READS) + 12 + 12}
     report = await rig.shadow()
     assert report.waiting == 0
     for one in report.statements:
