@@ -108,9 +108,7 @@ def row_description(columns: Sequence[OutputColumn], formats: Sequence[int], typ
     for column, code in zip(columns, formats, strict=True):
         length = length_of(column.type_oid, types)
         parts.append(column.name.encode() + b"\x00")
-        parts.append(
-            _COLUMN(column.table_oid, column.attnum, column.type_oid, length, column.typmod, code)
-        )
+        parts.append(_COLUMN(column.table_oid, column.attnum, column.type_oid, length, column.typmod, code))
     body = b"".join(parts)
     return _DESCRIPTION(b"T", len(body) + 6, len(columns)) + body
 
