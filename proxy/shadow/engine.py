@@ -138,7 +138,8 @@ class Engine:
         except Failed as error:
             return case.done(error.outcome, error.reason) if error.outcome else case
         case.seconds = ours.seconds
-        rows, shape = ours.shown(), ours.shape
+        rows: Sequence[Row] = ours.shown()
+        shape = ours.shape
         if read.partial:
             rows, shape = first_rows(rows, shape, read.count)
         found = compare(theirs, rows, shape)
