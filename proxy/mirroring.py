@@ -27,6 +27,7 @@ from proxy.catalog.source import SourceError
 from proxy.config import Settings
 from proxy.fleet.beats import TableFact
 from proxy.fleet.heartbeat import LAST_BEAT, Facts, Heartbeat, HeartbeatLimits
+from proxy.fleet.identity import Identity
 from proxy.gates import held_back
 from proxy.grounds import ground_of
 from proxy.logs import get_logger
@@ -97,16 +98,17 @@ class Mirroring:
             timeout=settings.store_timeout,
             tombstone_ttl=timedelta(seconds=settings.tombstone_ttl),
         )
-        self._catalogue = CatalogueBook(
-            "" if settings.control_dsn is None else settings.control_dsn.get_secret_value(),
-            lambda database: ruled_tables(self._book.current, database),
-            CatalogueLimits(
-                interval=settings.catalogue_interval,
-                backoff_max=settings.retry_backoff_max,
-                connect_timeout=settings.connect_timeout,
-                query_timeout=settings.catalogue_timeout,
-            ),
+        dsn = "" if settings.control_dsn is None else settings.control_dsn.get_secret_value()
+        limits = CatalogueLimits(
+            interval=settings.catalogue_interval,
+            backoff_max=settings.retry_backoff_max,
+            connect_timeout=settings.connect_timeout,
+            query_timeout=settings.catalogue_timeout,
         )
+        self._catalogue = CatalogueBook(
+            dsn, lambda database: ruled_tables(self._book.current, database), limits
+        )
+        self._identity = Identity(dsn, limits, lambda: self._tables.snapshots.values())
         self._control_role = ""
         if settings.control_dsn is not None:
             self._control_role = unquote(urlsplit(settings.control_dsn.get_secret_value()).username or "")
@@ -215,6 +217,7 @@ class Mirroring:
             raise MirroringError(f"the spool {self._settings.spool} cannot be used: {error}") from error
         await asyncio.gather(*(self._prepare(database) for database in self._known_databases()))
         self._rebuild()
+        await self._identity.learn()
         await self._heartbeat.start()
         self._started = True
         run("gaps", self.gaps.run)
@@ -349,6 +352,7 @@ class Mirroring:
         """Lets tables into `dark_read`, and keeps them out, as what the store tells changes."""
         while True:
             await asyncio.sleep(GATE_INTERVAL)
+            await self._identity.learn()
             held = self._held_back()
             if held != self._held:
                 self._held = held
@@ -436,6 +440,7 @@ class Mirroring:
             ),
             databases=self._catalogue.databases,
             queued=self.mirror.depth,
+            source=self._identity.system,
         )
 
     def _phase(self, table: MirroredTable) -> Phase:

@@ -14,17 +14,26 @@ LEASE = 15.0
 
 
 class Company:
-    """The heartbeats of the fleet as this process has read them. Belongs to one event loop."""
+    """The heartbeats of the fleet as this process has read them. Belongs to one event loop.
+
+    Proxies in front of other servers, which may share the store, are not of it.
+    """
 
     def __init__(
-        self, store: Store, own: str, *, lease: float = LEASE, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        own: str,
+        *,
+        source: str = "",
+        lease: float = LEASE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`own`: the id of this process's heartbeat."""
+        """`own`: the id of this process's heartbeat. `source`: as `Beat.source` has it."""
         self._store = store
         self._own = own
         self._lease = lease
         self._clock = clock
-        self._fleet = Fleet(own)
+        self._fleet = Fleet(own, source)
         self._unknown: dict[str, float] = {}
         """Workers without a heartbeat, and since when that is known."""
 

@@ -142,6 +142,11 @@ class Member:
 
     # Source and fleet.
 
+    @property
+    def system(self) -> str:
+        """The system identifier of the source's server."""
+        return self._server.system
+
     def source(self, database: str) -> SourceDatabase:
         return self._catalogue.source(database)
 
@@ -179,6 +184,7 @@ class Member:
             databases=self._catalogue.databases,
             queued=0,
             role=role,
+            source=self.system,
         )
 
 

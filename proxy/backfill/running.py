@@ -55,7 +55,8 @@ async def _table(
     shown: Shown,
     stop: asyncio.Event,
 ) -> Run:
-    company = Company(member.store, member.proxy, lease=max(LEASE, 4 * settings.heartbeat_interval))
+    lease = max(LEASE, 4 * settings.heartbeat_interval)
+    company = Company(member.store, member.proxy, source=member.system, lease=lease)
     worker = TableWorker(
         member,
         name,

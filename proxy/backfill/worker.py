@@ -90,7 +90,7 @@ class TableWorker:
         self._clock = clock
         self._now = now
         self.board = RunBoard(member.store, str(name))
-        self._company = company or Company(member.store, member.proxy)
+        self._company = company or Company(member.store, member.proxy, source=member.system)
         self._bucket = TokenBucket()
         self._row_bytes = 0.0
         self._rest_until = float("-inf")

@@ -22,6 +22,8 @@ class SourceServer:
     """Of `control_dsn`."""
     databases: tuple[str, ...]
     """Those that clients can connect to, that of `control_dsn` first."""
+    system: str = ""
+    """The server's system identifier: the same for as long as its data directory, and its copies, live."""
 
 
 async def read_server(dsn: str, limits: CatalogueLimits) -> SourceServer:
@@ -30,14 +32,18 @@ async def read_server(dsn: str, limits: CatalogueLimits) -> SourceServer:
         dsn, timeout=limits.connect_timeout, command_timeout=limits.query_timeout
     )
     try:
-        role = await connection.fetchval("SELECT current_user::text")
+        about = await connection.fetchrow(
+            "SELECT current_user::text AS role,"
+            " (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system"
+        )
+        assert about is not None
         rows = await connection.fetch(
             "SELECT datname::text AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
             " ORDER BY datname <> pg_catalog.current_database(), datname"
         )
     finally:
         connection.terminate()
-    return SourceServer(role, tuple(row["name"] for row in rows))
+    return SourceServer(about["role"], tuple(row["name"] for row in rows), about["system"])
 
 
 def ruled_databases(rules: RuleSet, known: tuple[str, ...]) -> list[str]:

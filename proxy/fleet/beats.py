@@ -58,6 +58,8 @@ class Beat:
     """The process has ended and held nothing any more."""
     role: str = PROXY
     """`proxy`, or the command that the process carries out."""
+    source: str = ""
+    """The system identifier of the PostgreSQL server that the process reads and serves; empty: not known."""
 
     def document(self) -> dict[str, Any]:
         """As it is stored; names of databases and tables stand in values, where any character may be."""
@@ -78,6 +80,7 @@ class Beat:
             "passed": [[database, version] for database, version in self.passed.items()],
             "clean": self.clean,
             "role": self.role,
+            "source": self.source,
         }
 
 
@@ -101,7 +104,13 @@ def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
         MappingProxyType({database: int(version) for database, version in document.get("passed", ())}),
         bool(document.get("clean", False)),
         str(document.get("role", PROXY)),
+        str(document.get("source", "")),
     )
+
+
+def concerns(source: str, other: str) -> bool:
+    """Whether processes of these two servers are of one fleet. One that does not tell its server counts everywhere."""
+    return not source or not other or source == other
 
 
 @dataclass(slots=True)
@@ -118,8 +127,10 @@ class Fleet:
     and a store that was away make nobody look dead sooner.
     """
 
-    def __init__(self, own: str) -> None:
+    def __init__(self, own: str, source: str = "") -> None:
         self._own = own
+        self.source = source
+        """The own server's system identifier: proxies of other servers may share the store, and are no concern."""
         self._seen: dict[str, _Seen] = {}
         self.marked: frozenset[str] = frozenset()
         """Proxies that somebody has declared lost: nobody waits for them."""
@@ -143,7 +154,11 @@ class Fleet:
         return {proxy: seen.beat for proxy, seen in self._seen.items()}
 
     def others(self) -> list[Beat]:
-        """The other proxies that may still write: running, or ended uncleanly and not yet declared lost."""
+        """The other proxies that may still write what is read from the same server: running, or ended uncleanly and
+        not yet declared lost."""
+        return [beat for beat in self._alive() if concerns(self.source, beat.source)]
+
+    def _alive(self) -> list[Beat]:
         return [
             seen.beat
             for proxy, seen in self._seen.items()
@@ -151,8 +166,8 @@ class Fleet:
         ]
 
     def siblings(self, group: str) -> list[Beat]:
-        """Those of `others` that share the spool directory with this one."""
-        return [beat for beat in self.others() if beat.group == group]
+        """Those that share the spool directory with this one, and may still write."""
+        return [beat for beat in self._alive() if beat.group == group]
 
     def silent(self, now: float, lost_after: float) -> list[Beat]:
         """Those of `others` that have not been heard of for `lost_after` seconds."""

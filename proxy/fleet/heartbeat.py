@@ -71,6 +71,8 @@ class Facts:
     """All that this process may hold writes of."""
     queued: int
     role: str = PROXY
+    source: str = ""
+    """The system identifier of the server; empty while it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,7 @@ class Heartbeat:
             passed=MappingProxyType(dict(passed)),
             clean=clean,
             role=facts.role,
+            source=facts.source,
         )
         began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())
@@ -322,6 +325,7 @@ class Heartbeat:
         return min((mark for mark in marks if mark is not None), default=default)
 
     async def _look(self) -> None:
+        self.fleet.source = self._facts().source
         await self._losses.look()
         self._looked = self._clock()
 

@@ -21,10 +21,10 @@ def beat(proxy: str, number: int = 1, **more: Any) -> Beat:
 class Fleet:
     """A store with heartbeats, and a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "") -> None:
         self.store = ModelStore()
         self.now = 0.0
-        self.company = Company(self.store, "me", lease=15.0, clock=lambda: self.now)
+        self.company = Company(self.store, "me", source=source, lease=15.0, clock=lambda: self.now)
 
     async def has(self, *beats: Beat, lost: tuple[str, ...] = ()) -> None:
         for one in beats:
@@ -40,6 +40,12 @@ async def test_proxies_are_those_that_may_still_write() -> None:
         beat("a"), beat("b", clean=True), beat("c"), beat("d", role="verify"), beat("me"), lost=("c",)
     )
     assert [one.proxy for one in fleet.company.proxies()] == ["a"]
+
+
+async def test_proxies_of_another_server_may_do_what_they_like() -> None:
+    fleet = Fleet(source="1")
+    await fleet.has(beat("here", source="1"), beat("elsewhere", source="2"), beat("older"))
+    assert [one.proxy for one in fleet.company.proxies()] == ["here", "older"]
 
 
 async def test_a_worker_is_gone_when_it_ended_was_lost_or_fell_silent() -> None:

@@ -35,8 +35,8 @@ class Source:
 
 
 class Gate:
-    def __init__(self, source: Source) -> None:
-        self.fleet = Fleet()
+    def __init__(self, source: Source, system: str = "") -> None:
+        self.fleet = Fleet(system)
         self.source = source
         self.said: list[str] = []
         self.on_pause: Callable[[], Any] | None = None
@@ -74,6 +74,20 @@ def test_complaints_name_the_proxies_and_what_to_do() -> None:
     assert complaint(nobody, "orders", offline=True) == ""
     assert "does not mirror" in complaint(judge([beat("a")], "shop", ORDERS), "orders", offline=True)
     assert complaint(judge([beat("a", tables=(FACT,))], "shop", ORDERS), "orders", offline=False) == ""
+
+
+async def test_proxies_of_another_server_do_not_keep_it_closed() -> None:
+    gate = Gate(Source([]), "1")
+    await gate.fleet.has(beat("a", tables=(FACT,), source="1"), beat("b", source="2"))
+
+    async def beats() -> None:
+        await gate.fleet.has(beat("a", 3, tables=(FACT,), source="1"))
+
+    gate.on_pause = beats
+    assert await gate.passed() == ("a-1",)
+    await gate.fleet.has(beat("c"))
+    with pytest.raises(Refused, match="does not mirror"):
+        await gate.passed()
 
 
 async def test_it_is_refused_while_a_proxy_does_not_mirror_the_table() -> None:

@@ -28,6 +28,7 @@ async def test_the_databases_of_a_server(postgres: PostgresServer) -> None:
         server = await read_server(postgres.dsn(name), CatalogueLimits())
         assert server.databases[0] == name
         assert "template1" not in server.databases
+        assert server.system == postgres.psql("SELECT system_identifier FROM pg_control_system()").strip()
         assert server.role == postgres.psql("SELECT current_user", name).strip()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import bson
 
-from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait, parse_beat
+from proxy.fleet.beats import Beat, Fleet, Succession, TableFact, Wait, concerns, parse_beat
 from proxy.mirror.effects import TableId
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,6 +34,7 @@ def test_a_beat_survives_the_store() -> None:
         gaps=MappingProxyType({("a.b$c", 's."T"'): 2}),
         passed=MappingProxyType({"a.b$c": (2047 << 52) | 5}),
         clean=True,
+        source="7301",
     )
     options: bson.CodecOptions[Mapping[str, Any]] = bson.CodecOptions(tz_aware=True)
     assert parse_beat("other", bson.decode(bson.encode(told.document()), options)) == told
@@ -41,7 +42,7 @@ def test_a_beat_survives_the_store() -> None:
 
 def test_fields_of_a_newer_version_do_not_matter() -> None:
     document = {**beat().document(), "moon": "full"}
-    del document["gaps"]
+    del document["gaps"], document["source"]
     assert parse_beat("other", document) == beat()
 
 
@@ -62,6 +63,18 @@ def test_who_is_not_waited_for() -> None:
     assert fleet.others() == [alive]
     assert fleet.silent(1e9, 1.0) == [alive]
     assert set(fleet.beats) == {"a", "b", "c", "me"}
+
+
+def test_proxies_of_other_servers_are_no_concern() -> None:
+    here, elsewhere, older = beat("a", source="1"), beat("b", source="2", group="g"), beat("c")
+    fleet = fleet_of(here, elsewhere, older)
+    assert fleet.others() == [here, elsewhere, older], "one that does not know its own server waits for all"
+    fleet.source = "1"
+    assert fleet.others() == [here, older], "one that does not tell its server counts for everybody"
+    assert fleet.silent(1e9, 1.0) == [here, older]
+    assert fleet.siblings("g") == [elsewhere], "a spool is shared whatever is in it"
+    assert [concerns("1", name) for name in ("1", "2", "")] == [True, False, True]
+    assert concerns("", "2")
 
 
 def passed(version: int, number: int = 1) -> Beat:

@@ -57,6 +57,7 @@ class Proxy:
         """The oldest version it holds."""
         self.tables: tuple[TableFact, ...] = FACTS
         self.databases: tuple[str, ...] = ("shop",)
+        self.system = ""
         file = None if path is None else GapFile(path)
         self.lifetime = Lifetime(file, fsync=False, boot_id=boot_id)
         self.keeper = GapKeeper(
@@ -68,7 +69,7 @@ class Proxy:
             fleet.source,
             self.keeper,
             self.lifetime,
-            lambda: Facts("1.0", "digest", self.tables, self.databases, 3),
+            lambda: Facts("1.0", "digest", self.tables, self.databases, 3, source=self.system),
             [self],
             LIMITS,
             clock=self.clock,
@@ -169,6 +170,21 @@ async def test_a_silent_proxy_is_declared_lost_and_not_waited_for() -> None:
     await asyncio.wait_for(alive.heartbeat.wait_passed("shop", 100), 5)
     await alive.turn(100.0)
     assert {entry.count for entry in fleet.store.ledger.values()} == {1}, "it is lost once"
+
+
+async def test_a_proxy_of_another_server_is_neither_waited_for_nor_missed() -> None:
+    fleet = Fleet()
+    here, elsewhere = Proxy(fleet), Proxy(fleet)
+    here.system, elsewhere.system = "1", "2"
+    elsewhere.oldest = 50
+    await elsewhere.heartbeat.start()
+    await here.heartbeat.start()
+    await asyncio.wait_for(here.heartbeat.wait_passed("shop", 100), 5)
+    await here.turn(61.0)
+    await here.turn(61.0)
+    assert lost_tables(fleet) == []
+    assert fleet.store.kinds.get("lost", {}) == {}
+    assert fleet.store.kinds["proxies"][here.heartbeat.proxy]["source"] == "1"
 
 
 async def test_a_proxy_that_ended_cleanly_is_not_missed() -> None:
