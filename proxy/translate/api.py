@@ -172,8 +172,11 @@ class Reader(Protocol):
 class BoundRead(Protocol):
     """A plan with its parameters. Used once."""
 
-    async def run(self, reader: Reader, limits: ReadLimits) -> Result:
-        """ReadError, Inexact, TooMuch, ForeignDocument, and what the reader raises."""
+    async def run(self, reader: Reader, limits: ReadLimits, *, texts: bool = True) -> Result:
+        """ReadError, Inexact, TooMuch, ForeignDocument, and what the reader raises.
+
+        `texts`: off, `Result.texts` stays empty: who writes the values in another way needs none.
+        """
         ...
 
 

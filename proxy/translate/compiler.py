@@ -165,7 +165,7 @@ class CompiledRead:
         self.values = values
         self.session = session
 
-    async def run(self, reader: Reader, limits: ReadLimits) -> Result:
+    async def run(self, reader: Reader, limits: ReadLimits, *, texts: bool = True) -> Result:
         run = Run(self.session, self.plan.types, self.values, limits.max_rows)
         fetched = []
         documents = size = 0
@@ -174,7 +174,7 @@ class CompiledRead:
             fetched.append(Fetched(fetch.scan.table.mapping.table, count, read))
             documents += count
             size += read
-        return self._result(run, tuple(fetched))
+        return self._result(run, tuple(fetched), texts)
 
     async def _fetch(
         self, fetch: plan.Fetch, run: Run, reader: Reader, limits: ReadLimits, documents: int, size: int
@@ -201,17 +201,12 @@ class CompiledRead:
             rows.append(fetch.decoder.row(raw))
         return len(rows), read
 
-    def _result(self, run: Run, fetched: tuple[Fetched, ...]) -> Result:
+    def _result(self, run: Run, fetched: tuple[Fetched, ...], texts: bool) -> Result:
         outcome = self.plan.program.outcome(run)
-        writers = [writer(column.type_oid, run.types, run.session) for column in self.plan.columns]
-        texts = [
-            tuple(None if value is None else write(value) for value, write in zip(row, writers, strict=True))
-            for row in outcome.rows
-        ]
         return Result(
             self.plan.columns,
             outcome.rows,
-            texts,
+            self._texts(run, outcome.rows) if texts else [],
             tuple(outcome.ties),
             outcome.loose_head,
             outcome.loose_tail,
@@ -219,3 +214,10 @@ class CompiledRead:
             run.indeterminate,
             fetched,
         )
+
+    def _texts(self, run: Run, rows: list[Row]) -> list[tuple[str | None, ...]]:
+        writers = [writer(column.type_oid, run.types, run.session) for column in self.plan.columns]
+        return [
+            tuple(None if value is None else write(value) for value, write in zip(row, writers, strict=True))
+            for row in rows
+        ]

@@ -66,7 +66,7 @@ class FakePlan:
         self.seen.append(session)
         return self
 
-    async def run(self, reader: Reader, limits: ReadLimits) -> Result:
+    async def run(self, reader: Reader, limits: ReadLimits, *, texts: bool = True) -> Result:
         rows = list(self.says())
         return Result(self.columns, list(rows), list(rows), (len(rows),), loose_tail=self.loose)
 
