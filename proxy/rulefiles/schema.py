@@ -120,6 +120,10 @@ class Reads(Section):
     """Share of the sessions whose reads are served by the store; a session keeps to one side."""
     timeout: Annotated[float, duration("1ms", "5m")] = 1.0
     """How long the store may take for a read; then Postgres is asked."""
+    max_rows: Annotated[int, Count(1, 1_000_000)] = 1000
+    """Documents a read may fetch; one that needs more is left to Postgres."""
+    max_bytes: Annotated[int, size("1KiB", "1GiB")] = 4 << 20
+    """Bytes of documents a read may fetch, and of its result."""
     reverse_shadow: Share = 0.0
     """Share of the served reads that are run on Postgres too and compared."""
 
