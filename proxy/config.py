@@ -236,6 +236,10 @@ class Settings(BaseModel):
     proxy_lost_after: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 60.0
     """Silence after which another proxy counts as lost, and what it may have held as a gap."""
 
+    fleet_timeout: Annotated[Seconds, Field(gt=0), Doc(TIMES, "DURATION")] = 300.0
+    """How long a command waits for another proxy's queue to pass a position; longer than proxy_lost_after. What rests
+    on it is unsettled then, and the proxy is named."""
+
     tombstone_ttl: Annotated[Seconds, Field(ge=60, le=10 * 365 * 86400), Doc(TIMES, "DURATION")] = 7 * 86400.0
     """How long the store remembers a deleted row: longer than the longest outage of a proxy or of the store."""
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from proxy.admin.model import Model
 
 BackfillState = Literal["running", "paused", "done", "failed", "cancelled"]
-VerifyOutcome = Literal["running", "equal", "different", "failed"]
+VerifyOutcome = Literal["running", "equal", "different", "unsettled", "failed"]
 
 
 class BackfillStatus(Model):
@@ -54,9 +54,9 @@ class VerifyStatus(Model):
     """The last comparison of the table with its documents, or the one under way."""
 
     outcome: VerifyOutcome
-    """`failed`: it was cut short."""
+    """`unsettled`: nothing differs for good, but of some keys it could not be told; `failed`: it was cut short."""
     reason: str = ""
-    """Why it failed."""
+    """Why it failed, or which proxy held it up."""
     scheduled: bool = False
     """Whether the rules asked for it, rather than a person."""
     repair: bool = False

@@ -121,7 +121,7 @@ class GapWork:
         table = self._member.table(name)
         done = await one_table(self._member, table, options, self._shown, self._stop)
         why = done.state.message or "it was seen again"
-        if done.report.left:
+        if done.report.left and not done.report.held_up:
             why = f"{done.report.left} differences are left; `causeway verify` shows them"
         self._explain(gaps, why)
 

@@ -58,7 +58,7 @@ def verify_status(state: Verification) -> VerifyStatus:
     numbers = state.numbers
     looked = numbers.get("rows", 0) + numbers.get("documents", 0)
     share = None
-    if state.outcome.value in ("equal", "different"):
+    if state.outcome.value in ("equal", "different", "unsettled"):
         share = 1.0
     elif state.estimate > 0:
         share = min(looked / state.estimate, 0.999)

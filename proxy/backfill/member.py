@@ -15,6 +15,7 @@ from datetime import timedelta
 import asyncpg
 
 from proxy import __version__
+from proxy.backfill.passing import Passing
 from proxy.catalog.book import CatalogueBook, ruled_tables
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
@@ -64,6 +65,8 @@ class Member:
         """The id of its heartbeat."""
         self.rules = rules
         self.heartbeat: Heartbeat
+        self.passing: Passing
+        """Bounded by `fleet_timeout`."""
         self._catalogue = catalogue
         self._server = server
         self._held: dict[object, tuple[str, int]] = {}
@@ -155,8 +158,11 @@ class Member:
         return await self._catalogue.source(database).insert_position()
 
     async def wait_passed(self, database: str, version: int) -> None:
-        """See `Heartbeat.wait_passed`. Not while this member itself holds that version or an older one."""
-        await self.heartbeat.wait_passed(database, version)
+        """See `Heartbeat.wait_passed`. Not while this member itself holds that version or an older one.
+
+        Raises HeldUp after `fleet_timeout`.
+        """
+        await self.passing.wait(database, version)
 
     @contextmanager
     def holding(self, database: str, version: int) -> Iterator[None]:
@@ -225,6 +231,9 @@ async def open_member(settings: Settings, role: str) -> AsyncIterator[Member]:
         lambda: member.facts(role),
         [member],
         HeartbeatLimits(settings.heartbeat_interval, settings.proxy_lost_after, settings.retry_backoff_max),
+    )
+    member.passing = Passing(
+        member.heartbeat.wait_passed, settings.fleet_timeout, settings.heartbeat_interval
     )
     try:
         for database in ruled_databases(rules, server.databases):

@@ -12,6 +12,7 @@ from proxy.backfill.compare import Difference, difference, fingerprint
 from proxy.backfill.crew import Crew
 from proxy.backfill.digests import Expected
 from proxy.backfill.lookups import Lookups
+from proxy.backfill.passing import HeldUp
 from proxy.backfill.patience import Patience
 from proxy.backfill.recheck import MAX_LOOKS, Look, Verdict, verdict
 from proxy.backfill.report import Report
@@ -32,7 +33,7 @@ IMPOSSIBLE = b"!"
 
 
 class Passing(Protocol):
-    """The part of `member.Member` that looks need."""
+    """The part of `member.Member` that looks need; `wait_passed` raises HeldUp."""
 
     async def position(self, database: str) -> int: ...
     async def wait_passed(self, database: str, version: int) -> None: ...
@@ -53,9 +54,11 @@ class Lasting:
 class Decided:
     lasting: list[Lasting]
     unsettled: int
-    """Keys that others kept repairing."""
+    """Keys that others kept repairing, or of which a proxy may still hold something."""
     position: int
     """Of the source, passed by every queue before the documents were last read."""
+    held_up: str = ""
+    """By whom."""
 
 
 Settle = Callable[[Decided], Awaitable[None]]
@@ -113,6 +116,7 @@ class Rechecks:
         decided = await self._patience.of(lambda: self.decide(keys))
         self._report.transient += len(keys) - len(decided.lasting) - decided.unsettled
         self._report.unsettled += decided.unsettled
+        self._report.held_up = decided.held_up or self._report.held_up
         if decided.lasting:
             await self._settle(decided)
 
@@ -123,12 +127,19 @@ class Rechecks:
         lasting: dict[Hashable, Key] = {}
         before: dict[Hashable, Look] = {}
         position = 0
+        held_up = ""
         for looks in range(1, MAX_LOOKS + 1):
             if not pending:
                 break
             rows = await self._rows(pending)
-            position = await self._passing.position(self._lookups.database)
-            await self._passing.wait_passed(self._lookups.database, position)
+            now = await self._passing.position(self._lookups.database)
+            try:
+                await self._passing.wait_passed(self._lookups.database, now)
+            except HeldUp as error:
+                unsettled += len(pending)
+                held_up = str(error)
+                break
+            position = now
             found = await self._look(pending, rows)
             for token, look in found.items():
                 decision = verdict(before.get(token), look, looks)
@@ -140,7 +151,7 @@ class Rechecks:
                 elif decision is Verdict.UNSETTLED:
                     unsettled += 1
             before = found
-        return Decided(await self._classified(lasting), unsettled, position)
+        return Decided(await self._classified(lasting), unsettled, position, held_up)
 
     async def _differing(self, keys: Mapping[Hashable, Key]) -> dict[Hashable, Key]:
         """Those that differ now, without any wait."""

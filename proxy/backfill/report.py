@@ -22,6 +22,8 @@ class Outcome(Enum):
     RUNNING = "running"
     EQUAL = "equal"
     DIFFERENT = "different"
+    UNSETTLED = "unsettled"
+    """Nothing differs for good, but of some keys it could not be told: `Verification.message` says why."""
     FAILED = "failed"
     """It was cut short; what it found until then holds."""
 
@@ -82,7 +84,9 @@ class Report:
     impossible: int = 0
     """Rows that no document can hold."""
     unsettled: int = 0
-    """Keys that others kept repairing; none of their looks found them equal."""
+    """Keys that others kept repairing, or of which a proxy may still hold something; no look found them equal."""
+    held_up: str = ""
+    """Which proxy did not pass a position in time; empty: each did."""
     repaired: int = 0
     removed: int = 0
     """Foreign documents."""
@@ -169,7 +173,7 @@ class Verification:
     columns: Mapping[str, int] = field(default_factory=dict)
     """Of differing documents: in how many each column differs."""
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or who held it up."""
     whole: Whole | None = None
     scheduled_at: datetime | None = None
     """When the last comparison began that the rules asked for."""
@@ -264,7 +268,12 @@ def progressed(state: Verification, report: Report, now: datetime) -> Verificati
 
 def ended(state: Verification, report: Report, now: datetime, *, fault: str = "") -> Verification:
     """`fault`: why it was cut short; empty: it was not."""
-    outcome = Outcome.FAILED if fault else Outcome.EQUAL if report.equal else Outcome.DIFFERENT
+    if fault:
+        outcome = Outcome.FAILED
+    elif report.equal:
+        outcome = Outcome.EQUAL
+    else:
+        outcome = Outcome.UNSETTLED if report.left == report.unsettled else Outcome.DIFFERENT
     whole = Whole(now, report.left) if state.scope.whole and not fault else state.whole
     state = progressed(state, report, now)
-    return replace(state, outcome=outcome, ended=now, message=fault, whole=whole)
+    return replace(state, outcome=outcome, ended=now, message=fault or report.held_up, whole=whole)

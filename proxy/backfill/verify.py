@@ -16,9 +16,10 @@ noted after the ledger was read, so u is before p; and every queue has passed p 
 * what differs is repaired as `rereads` says, at a position later than p.
 
 So if no difference is left of the whole table, u is in the documents. A gap that was seen again after the ledger was
-read stays, and so do all if others had given this process up meanwhile, as they did not wait for what it wrote. A
-proxy that was given up itself, and comes back, finds p in `_causeway.rereads`, where it is left before the fleet is
-waited for: so either it is waited for, or it opens its gap again (`proxy.fleet.returns`).
+read stays, and so do all if others had given this process up meanwhile, as they did not wait for what it wrote, or if
+a proxy did not pass p in time. A proxy that was given up itself, and comes back, finds p in `_causeway.rereads`, where
+it is left before the fleet is waited for: so either it is waited for, or it opens its gap again
+(`proxy.fleet.returns`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from proxy.backfill.crew import Crew
 from proxy.backfill.digests import MARKS, same
 from proxy.backfill.elements import fields
 from proxy.backfill.lookups import Lookups
+from proxy.backfill.passing import HeldUp
 from proxy.backfill.patience import Patience
 from proxy.backfill.rate import TokenBucket
 from proxy.backfill.rechecks import AT_ONCE, GATHER, Decided, Lasting, Rechecks
@@ -79,6 +81,8 @@ class Progress:
     phase: str = ""
     waiting: str = ""
     """For what: source or store cannot be reached."""
+    behind: str = ""
+    """Which proxy is waited for, where that has taken a while."""
     estimate: int = 0
     """Rows and documents, about."""
     report: Report = field(default_factory=Report)
@@ -121,7 +125,11 @@ class Verify:
         gaps: dict[str, tuple[str, datetime]] = {}
         if closing:
             gaps = await self._patience.of(self._open_gaps)
-            await self._patience.of(self._passed)
+            try:
+                await self._patience.of(self._passed)
+            except HeldUp as error:
+                self._report.held_up = str(error)
+                gaps = {}
         async with Crew(AT_ONCE) as looks, Crew(options.concurrency) as chunks:
             rechecks = self._rechecks = Rechecks(
                 self._lookups,

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from proxy.backfill.report import Found, Report, Verification
+from proxy.backfill.report import Found, Outcome, Report, Verification
 from proxy.backfill.verify import Progress
 from proxy.stores.identity import identity
 
@@ -20,7 +20,7 @@ NUMBERS = {
     "missing": "rows without their document",
     "extra": "documents without a row",
     "different": "documents that are not what their row becomes",
-    "unsettled": "keys that others kept repairing",
+    "unsettled": "keys of which it could not be told: they are still being written or repaired",
     "impossible": "rows that no document can hold",
 }
 """What is told where it is not 0."""
@@ -122,8 +122,11 @@ def render(done: Sequence[Done], show: Shower) -> RenderableType:
 
 def _notes(one: Done) -> Iterable[Text]:
     report, name = one.report, one.state.table
-    if one.state.message:
+    if one.state.outcome is Outcome.FAILED:
         yield Text(f"{name}: cut short: {one.state.message}", style="red")
+    elif one.state.message:
+        closed = "" if report.left or not one.state.repair else "; gaps were left open for this"
+        yield Text(f"{name}: held up {one.state.message}{closed}", style="yellow")
     for number in ("impossible", "unsettled"):
         if count := getattr(report, number):
             yield Text(f"{name}: {count:,} {NUMBERS[number]}")
@@ -165,6 +168,8 @@ def line(table: str, progress: Progress) -> str:
         parts.append(f"{report.repaired:,} repaired")
     if progress.waiting:
         parts.append(f"waiting: {progress.waiting}")
+    elif progress.behind:
+        parts.append(f"waiting: {progress.behind}")
     elif progress.phase:
         parts.append(progress.phase)
     return f"{table}  {', '.join(parts)}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from proxy.backfill.lookups import Lookups
 from proxy.backfill.member import Member, NotReady, open_member
+from proxy.backfill.passing import HeldUp
 from proxy.backfill.report import Report, Scope, Verification, begun, ended, progressed
 from proxy.backfill.states import keep
 from proxy.backfill.verify import Options, Progress, Verify
@@ -25,7 +26,7 @@ from proxy.units import parse_duration
 
 ROLE = "verify"
 SHOW_EVERY = 0.25
-FAULTS = (SourceError, StoreUnavailable, StoreRefused, NotReady, CatalogueBehind, NotRereadable)
+FAULTS = (SourceError, StoreUnavailable, StoreRefused, NotReady, HeldUp, CatalogueBehind, NotRereadable)
 """What cuts a comparison short, and is told rather than raised."""
 KEEP_EVERY = 2.0
 """Seconds between two writes of the state."""
@@ -124,6 +125,7 @@ async def one_table(
     try:
         while not work.done() and not stopped.done():
             await asyncio.wait({work, stopped}, timeout=SHOW_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            progress.behind = member.passing.waiting
             shown.update(name, progress)
     finally:
         tasks = (work, stopped, keeping)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from proxy.backfill.board import NoRun, RunBoard
 from proxy.backfill.chunks import boundary_of
@@ -25,8 +25,10 @@ from proxy.backfill.gate import Refused
 from proxy.backfill.joining import Wanted, last_modified, take_part
 from proxy.backfill.member import MemberError
 from proxy.backfill.moves import claim_next, fail, finish, leave, say, take_over
+from proxy.backfill.passing import HeldUp, Passing
 from proxy.backfill.rate import TokenBucket, chunk_rows, share_of_rate
 from proxy.backfill.run import Boundary, Claim, Mode, Run, Status
+from proxy.backfill.stopping import Stopped, any_of, or_stop
 from proxy.backfill.sweeping import LateSweep
 from proxy.backfill.throttle import ThrottleError, rest_after, slow_store
 from proxy.backfill.watching import LOOK_EVERY, Watch
@@ -41,6 +43,9 @@ from proxy.stores.sweeper import DEFAULT_LATE_SWEEP
 MAX_SHIFTS = 5  # how often a chunk is read again because the table has changed
 LAST_WORDS = 5.0  # seconds that giving back what is claimed may take at the end
 
+FINAL = (SourceRefused, StoreRefused, MemberError, HeldUp, ThrottleError, Shifted, NotRereadable)
+"""What fails the run."""
+
 _Result = TypeVar("_Result")
 _Finished = tuple[Claim, Done] | None  # a chunk that is copied, and not yet said to be
 
@@ -48,11 +53,11 @@ _Finished = tuple[Claim, Done] | None  # a chunk that is copied, and not yet sai
 class Member(Host, Protocol):
     """What of `proxy.backfill.member.Member` is needed beside."""
 
+    passing: Passing
+
+    @property
+    def system(self) -> str: ...
     async def refresh(self, database: str) -> None: ...
-
-
-class _Stopped(Exception):
-    """The process was asked to end."""
 
 
 class TableWorker:
@@ -108,7 +113,7 @@ class TableWorker:
         """The run as it is left: over, failed, or with others. Raises Refused, and what the start meets."""
         table = self._member.table(self._name)
         try:
-            run, self._row_bytes = await self._or_stop(
+            run, self._row_bytes = await or_stop(
                 take_part(
                     self._member,
                     self._company,
@@ -117,9 +122,10 @@ class TableWorker:
                     self._wanted,
                     say=self._tell,
                     now=self._now,
-                )
+                ),
+                self._stop,
             )
-        except _Stopped:
+        except Stopped:
             raise Refused(f"the backfill of {self._name} was told to end before it began") from None
         if run.status.is_over:
             return run
@@ -144,12 +150,12 @@ class TableWorker:
         )
         try:
             await self._until_over(run.number)
-        except (SourceRefused, StoreRefused, MemberError, ThrottleError, Shifted, NotRereadable) as error:
+        except FINAL as error:
             reason = str(error)
             await self.board.change(lambda current: fail(current, reason, self._now()))
         except NoRun:
             raise Refused(f"the backfill of {self._name} was removed while it was going on") from None
-        except _Stopped:
+        except Stopped:
             pass
         finally:
             with suppress(StoreUnavailable, StoreRefused, TimeoutError, NoRun):
@@ -162,8 +168,7 @@ class TableWorker:
         if self._wanted.mode is Mode.REFRESH:
             # What was written unseen until now is to be found: images from before it must be in the store by then.
             position = await self._patiently(lambda: self._member.position(self._database))
-            passed = partial(self._member.wait_passed, self._database, position)
-            await self._patiently(lambda: self._or_stop(passed()))
+            await self._patiently(lambda: self._fleet_passes(position))
         await self._patiently(self._watch.turn)  # nothing is read before it is known whether to wait
         watch = asyncio.create_task(self._patiently(self._watch.run), name="backfill watch")
         slots: dict[int, asyncio.Task[None]] = {}
@@ -188,6 +193,10 @@ class TableWorker:
             for task in (watch, *slots.values()):
                 task.cancel()
             await asyncio.gather(watch, *slots.values(), return_exceptions=True)
+
+    async def _fleet_passes(self, position: int) -> None:
+        passes = self._member.wait_passed(self._database, position)
+        await or_stop(passes, self._stop, waiting=lambda: self._member.passing.waiting, tell=self._tell)
 
     @property
     def _database(self) -> str:
@@ -332,7 +341,7 @@ class TableWorker:
         while self._member.lost():
             await self._sleep(self._look_every)
             if self._stop.is_set():
-                raise _Stopped
+                raise Stopped
 
     def _current(self, run: Run) -> Copier:
         """For the table as the catalogue has it now. Refused by way of MemberError where it is another one."""
@@ -356,7 +365,7 @@ class TableWorker:
         return self._copier
 
     async def _patiently(self, step: Callable[[], Awaitable[_Result]], *, again: bool = False) -> _Result:
-        """What `step` gives, tried again while source or store are away. Raises _Stopped if that is to end."""
+        """What `step` gives, tried again while source or store are away. Raises Stopped if that is to end."""
         attempts = 0
         while True:
             try:
@@ -366,36 +375,17 @@ class TableWorker:
                 attempts += 1
                 self.repeated += again
                 if self._stop.is_set():
-                    raise _Stopped from None
+                    raise Stopped from None
                 wait = backoff(attempts, self._backoff_max)
                 self._tell(f"trying again in {wait:.1f}s: {error}")
                 await self._sleep(wait, only_stop=True)
             else:
                 return result
 
-    async def _or_stop(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """What `work` gives. Raises _Stopped where the process is told to end before."""
-        task = asyncio.create_task(work)
-        stop = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise _Stopped
-            return task.result()
-        finally:
-            task.cancel()
-            stop.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
-
     async def _sleep(self, seconds: float, *, only_stop: bool = False) -> None:
         """Ends early when there is news of the run, or the process is to end."""
-        if not only_stop:
+        if only_stop:
+            await any_of(seconds, self._stop)
+        else:
             self.board.news.clear()
-        events = [self._stop] if only_stop else [self._stop, self.board.news]
-        waits = [asyncio.create_task(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await any_of(seconds, self._stop, self.board.news)

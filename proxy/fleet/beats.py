@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from proxy.fleet.standings import MAX_STANDINGS, Standing, parse_standing
 from proxy.mirror.effects import TableId
 
 PROXY = "proxy"
@@ -60,6 +61,8 @@ class Beat:
     """`proxy`, or the command that the process carries out."""
     source: str = ""
     """The system identifier of the PostgreSQL server that the process reads and serves; empty: not known."""
+    standings: tuple[Standing, ...] = ()
+    """Of tables that are held, or whose reads are compared or served."""
 
     def document(self) -> dict[str, Any]:
         """As it is stored; names of databases and tables stand in values, where any character may be."""
@@ -81,6 +84,7 @@ class Beat:
             "clean": self.clean,
             "role": self.role,
             "source": self.source,
+            "standings": [standing.values() for standing in self.standings[:MAX_STANDINGS]],
         }
 
 
@@ -105,6 +109,7 @@ def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
         bool(document.get("clean", False)),
         str(document.get("role", PROXY)),
         str(document.get("source", "")),
+        tuple(map(parse_standing, document.get("standings", ()))),
     )
 
 
@@ -195,14 +200,14 @@ class Wait:
         self._version = version
         self._newer = Newer()
 
-    def over(self, others: Iterable[Beat]) -> bool:
-        """`others` was read from the store after the version was noted.
+    def late(self, others: Iterable[Beat]) -> list[Beat]:
+        """Those that have not. `others` was read from the store after the version was noted.
 
         A proxy that says nothing of the database mirrored none of it as of that beat, but may have begun since; what
         it captures after the version was noted is newer.
         """
-        passed = [self._passed(beat) for beat in others]  # of each, so that its first beat is known
-        return all(passed)
+        # Each is asked, so that its first beat is known.
+        return [beat for beat in others if not self._passed(beat)]
 
     def _passed(self, beat: Beat) -> bool:
         passed = beat.passed.get(self._database)

@@ -26,6 +26,7 @@ from proxy.fleet.beats import PROXY, Beat, Fleet, Succession, TableFact, Wait
 from proxy.fleet.cancelling import end_if_cancelled
 from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
+from proxy.fleet.standings import Standing
 from proxy.logs import EventLogger, get_logger
 from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.gap import backoff
@@ -73,6 +74,7 @@ class Facts:
     role: str = PROXY
     source: str = ""
     """The system identifier of the server; empty while it is not known."""
+    standings: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Heartbeat:
         self._unknown_since: dict[str, int] | None = None
         """Positions of the source when this proxy began to capture without the fleet knowing of it."""
         self._looked = float("-inf")
+        self.attentive = False
+        """Whether to look at the others with every beat, not only as often as silence needs."""
         self._failures = 0
         self.heard = float("-inf")
         """When the last beat that the store took was sent, by this process's clock."""
@@ -202,18 +206,27 @@ class Heartbeat:
         """The source's, now. Raises SourceError."""
         return await self._source.position(database)
 
-    async def wait_passed(self, database: str, version: int) -> None:
+    async def wait_passed(
+        self, database: str, version: int, *, late: Callable[[list[Beat]], None] = lambda beats: None
+    ) -> None:
         """Returns once no proxy of the fleet will write anything that rests on `version` of the source or before.
 
-        This process has noted `version` from the source before the call. Raises StoreUnavailable, StoreRefused.
+        This process has noted `version` from the source before the call. `late` is told, after each look, who is
+        waited for; what it raises ends the wait. Raises StoreUnavailable, StoreRefused.
         """
-        await self._wait(database, version, self.fleet.others)
+        await self._wait(database, version, self.fleet.others, late)
 
     async def wait_group(self, database: str, version: int) -> None:
         """The same of the processes that share a spool directory with this one."""
-        await self._wait(database, version, self._siblings)
+        await self._wait(database, version, self._siblings, lambda beats: None)
 
-    async def _wait(self, database: str, version: int, others: Callable[[], list[Beat]]) -> None:
+    async def _wait(
+        self,
+        database: str,
+        version: int,
+        others: Callable[[], list[Beat]],
+        late: Callable[[list[Beat]], None],
+    ) -> None:
         pause = FIRST_PAUSE
         while not self.has_passed(database, version):
             await asyncio.sleep(pause)
@@ -222,8 +235,9 @@ class Heartbeat:
         while True:
             await self._look()
             end_if_cancelled()
-            if wait.over(others()):
+            if not (waited_for := wait.late(others())):
                 return
+            late(waited_for)
             await asyncio.sleep(self._limits.heartbeat_interval / 2)
 
     def has_passed(self, database: str, version: int) -> bool:
@@ -238,7 +252,8 @@ class Heartbeat:
         else:
             await self._beat()
         often = self._limits.proxy_lost_after / LOOKS_PER_LOSS
-        if self._succession is not None or self._clock() - self._looked >= often:
+        waited = self._clock() - self._looked >= often
+        if self._succession is not None or self.attentive or waited:
             await self._look()
             if self._succession is not None and self._succession.look(self._siblings()):
                 self._succession = None
@@ -297,6 +312,7 @@ class Heartbeat:
             clean=clean,
             role=facts.role,
             source=facts.source,
+            standings=facts.standings,
         )
         began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())

@@ -62,7 +62,7 @@ def test_states_are_told_by_label() -> None:
     states = {labels[1]: value for labels, value in found["causeway_backfill_status"].items()}
     assert states == {"running": 0, "paused": 0, "done": 1, "failed": 0, "cancelled": 0}
     outcomes = {labels[1]: value for labels, value in found["causeway_verify_status"].items()}
-    assert outcomes == {"running": 1, "equal": 0, "different": 0, "failed": 0}
+    assert outcomes == {"running": 1, "equal": 0, "different": 0, "unsettled": 0, "failed": 0}
 
 
 def test_differences_by_kind_and_what_is_not_known_is_left_out() -> None:

@@ -52,6 +52,20 @@ async def opened(world: World, member: Member, table: str, cause: Cause, rows: R
     await member.store.open_gap(entry_of(state, "p"))
 
 
+async def test_a_proxy_that_is_stuck_is_the_reason_why_a_gap_stays(joined: tuple[World, Member]) -> None:
+    world, member = joined
+    await opened(world, member, "parents", Cause.TRIGGER, Rows(("id",), (("1",),)))
+    await opened(world, member, "toys", Cause.UNCLEAN_END)
+    settings = world.settings.model_copy(update={"fleet_timeout": 0.3})
+    async with open_member(settings, "proxy") as stuck, open_member(settings, "gaps") as working:
+        with stuck.holding(world.database, 1):
+            await stuck.heartbeat._try(stuck.heartbeat._turn)  # now the fleet knows
+            done = await worked(world, working)
+    assert done.closed == 0
+    assert len(done.left) == 2
+    assert all(f"proxy {stuck.proxy[:8]}" in why for _, why in done.left)
+
+
 async def worked(world: World, member: Member, stop: asyncio.Event | None = None) -> Worked:
     def chosen(gap: GapEntry) -> bool:
         return gap.database == world.database

@@ -11,6 +11,7 @@ import pytest
 from proxy.backfill.compare import Kind
 from proxy.backfill.crew import Crew
 from proxy.backfill.digests import Expected, canonical
+from proxy.backfill.passing import HeldUp
 from proxy.backfill.patience import Patience
 from proxy.backfill.rechecks import Decided, Rechecks
 from proxy.backfill.report import Report
@@ -34,6 +35,8 @@ class World:
         self.busy: list[int] = []
         """Keys that are written all the time."""
         self.faults = 0
+        self.passes = -1
+        """How often the fleet may be waited for before a proxy holds everybody up; -1: any number."""
 
     @property
     def database(self) -> str:
@@ -99,6 +102,9 @@ class World:
         return self.clock
 
     async def wait_passed(self, database: str, version: int) -> None:
+        if not self.passes:
+            raise HeldUp("proxy 7 is stuck")
+        self.passes -= 1
         await self.traffic()
         await self.apply(up_to=version)
 
@@ -175,6 +181,32 @@ async def test_damage_is_always_found_and_told_as_what_it_is(seed: int) -> None:
         50: Kind.EXTRA,
     }
     assert report.transient == 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_what_a_proxy_may_still_hold_is_no_difference_and_not_equal_either(seed: int) -> None:
+    world = World(seed)
+    world.passes = 0
+    for key in range(8):
+        world.write(key, "first")
+    report, found = await decided(world, range(8))
+    assert (found, report.missing, report.differences) == ([], 0, 0)
+    assert report.unsettled + report.transient == 8
+    assert report.unsettled > 0
+    assert report.held_up == "proxy 7 is stuck"
+    assert not report.equal
+
+
+async def test_damage_that_was_found_before_a_proxy_got_stuck_is_told() -> None:
+    world = World(3)
+    for key in (1, 2):
+        world.write(key, "first")
+    await world.apply(up_to=world.clock)
+    del world.store._states[world.namespace][1]
+    world.passes = 2
+    report, found = await decided(world, [1, 2])
+    assert [one.key.value for part in found for one in part.lasting] == [1]
+    assert (report.unsettled, report.held_up) == (0, "")
 
 
 async def test_a_row_that_no_document_can_hold() -> None:

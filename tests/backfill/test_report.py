@@ -119,6 +119,17 @@ def test_the_last_comparison_of_the_whole_is_remembered() -> None:
     )
 
 
+def test_what_could_not_be_told_is_no_difference() -> None:
+    begin = begun(None, "shop.public.t", "me", NOW)
+    held_up = report(unsettled=2)
+    held_up.held_up = "after 5m: proxy 7"
+    state = ended(begin, held_up, LATER)
+    assert (state.outcome, state.left, state.message) == (Outcome.UNSETTLED, 2, "after 5m: proxy 7")
+    assert ended(begin, report(unsettled=2, missing=1), LATER).outcome is Outcome.DIFFERENT
+    assert ended(begin, report(missing=1, repaired=1), LATER).outcome is Outcome.EQUAL
+    assert ended(begin, report(unsettled=2), LATER, fault="away").outcome is Outcome.FAILED
+
+
 def test_when_the_rules_last_asked_for_one_is_remembered() -> None:
     first = begun(None, "shop.public.t", "me", NOW, scheduled=True)
     assert first.scheduled_at == NOW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bson import ObjectId
@@ -53,12 +54,25 @@ def test_what_is_said_beside_the_numbers() -> None:
     for said in (
         "2 documents whose _id is no key of the table",
         "2 rows that no document can hold",
-        "4 keys that others kept repairing",
+        "4 keys of which it could not be told",
         "5 gaps closed",
         "cut short: the store is away",
         "and 1 more; --limit-differences shows them",
     ):
         assert said in text
+
+
+def test_who_held_it_up_is_told() -> None:
+    made = done(rows=3, unsettled=2)
+    made.report.held_up = "after 5m: proxy 7 is stuck"
+    text = shown(Done(replace(made.state, message=made.report.held_up), made.report))
+    assert "unsettled" in text
+    assert "public.t: held up after 5m: proxy 7 is stuck" in text
+    assert "cut short" not in text
+    assert "left open" not in text
+    equal = done(rows=3)
+    text = shown(Done(replace(equal.state, repair=True, message="after 5m: proxy 7 is stuck"), equal.report))
+    assert "proxy 7 is stuck; gaps were left open for this" in text
 
 
 def test_keys_are_marks_that_tell_them_apart_in_one_run() -> None:
@@ -93,4 +107,6 @@ def test_how_far_it_is() -> None:
     progress.report.missing = progress.report.repaired = 2
     assert share_of(progress) == 0.999
     assert line("t", progress).endswith("2 differences, 2 repaired, waiting: the store is away")
+    progress.waiting, progress.behind = "", "proxy 7 is slow"
+    assert line("t", progress).endswith("waiting: proxy 7 is slow")
     assert share_of(Progress()) is None

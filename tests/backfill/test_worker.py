@@ -214,6 +214,21 @@ async def test_refresh_does_not_bring_back_what_is_fresher(world: CopyWorld) -> 
     assert (document["_cw"]["v"], document["_cw"]["r"]) == (100, 1)
 
 
+async def test_a_refresh_that_a_proxy_holds_up_fails_with_its_name_and_goes_on_later(
+    world: CopyWorld,
+) -> None:
+    wanted = replace(OFFLINE, mode=Mode.REFRESH)
+    async with open_member(world.settings(), "verify") as stuck:
+        with stuck.holding(world.database, 1):
+            await stuck.heartbeat._try(stuck.heartbeat._turn)  # now the fleet knows
+            run = await world.backfill("orders", wanted, fleet_timeout="1s")
+        assert run.status is Status.FAILED
+        assert f"a running `verify`, {stuck.proxy[:8]}" in run.reason
+        assert world.documents("orders") == []
+        run = await world.backfill("orders", wanted)
+    assert (run.number, run.status, run.totals.seeded) == (1, Status.DONE, 1000)
+
+
 async def test_what_cannot_be_gone_on_with_is_refused(world: CopyWorld) -> None:
     slow = replace(OFFLINE, tuning={"chunk_rows": 10, "rate": 100.0})
     stop = asyncio.Event()

@@ -83,23 +83,23 @@ def passed(version: int, number: int = 1) -> Beat:
 
 def test_waiting_is_over_once_every_proxy_has_passed() -> None:
     wait = Wait("shop", 10)
-    assert not wait.over([passed(9)])
-    assert not wait.over([passed(10), passed(9)])
-    assert wait.over([passed(10), passed(11)])
-    assert Wait("shop", 10).over([])
+    assert wait.late([passed(9)])
+    assert wait.late([passed(10), passed(9)])
+    assert not wait.late([passed(10), passed(11)])
+    assert not Wait("shop", 10).late([])
 
 
 def test_who_says_nothing_of_the_database_is_heard_twice_more() -> None:
     wait = Wait("shop", 10)
-    assert not wait.over([beat(number=5)])
-    assert not wait.over([beat(number=6)])
-    assert wait.over([beat(number=7)])
+    assert wait.late([beat(number=5)])
+    assert wait.late([beat(number=6)])
+    assert not wait.late([beat(number=7)])
     wait = Wait("shop", 10)
-    assert not wait.over([beat(number=5)])
-    assert not wait.over([beat(number=9, incarnation="j")])
-    assert not wait.over([beat(number=10, incarnation="j")])
-    assert wait.over([beat(number=11, incarnation="j")])
-    assert not wait.over([passed(9, number=20)])
+    assert wait.late([beat(number=5)])
+    assert wait.late([beat(number=9, incarnation="j")])
+    assert wait.late([beat(number=10, incarnation="j")])
+    assert not wait.late([beat(number=11, incarnation="j")])
+    assert wait.late([passed(9, number=20)])
 
 
 def test_a_successor_is_held_to_what_was_said_before() -> None:
