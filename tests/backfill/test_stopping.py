@@ -47,20 +47,15 @@ async def test_told_to_end_the_work_is_cancelled() -> None:
 
 async def test_what_it_waits_for_is_told_once() -> None:
     told: list[str] = []
-    waiting = ["", "a", "a", "b"]
+    texts = ["", "a", "a", "b"]
+    asked = asyncio.Event()
 
-    async def work() -> int:
-        while waiting:
-            await asyncio.sleep(0)
-        return 1
+    def waiting() -> str:
+        if len(texts) == 1:
+            asked.set()
+        return texts.pop(0) if texts else ""
 
-    await or_stop(
-        work(),
-        asyncio.Event(),
-        waiting=lambda: waiting.pop(0) if waiting else "",
-        tell=told.append,
-        every=0.001,
-    )
+    await or_stop(asked.wait(), asyncio.Event(), waiting=waiting, tell=told.append, every=0.001)
     assert told == ["waiting: a", "waiting: b"]
 
 
