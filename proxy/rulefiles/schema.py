@@ -120,6 +120,8 @@ class Reads(Section):
     """Share of the sessions whose reads are served by the store; a session keeps to one side."""
     timeout: Annotated[float, duration("1ms", "5m")] = 1.0
     """How long the store may take for a read; then Postgres is asked."""
+    concurrency: Annotated[int, Count(1, 1000)] = 50
+    """Served reads of this table that run at once in one proxy process; those beyond are left to Postgres."""
     max_rows: Annotated[int, Count(1, 1_000_000)] = 1000
     """Documents a read may fetch; one that needs more is left to Postgres."""
     max_bytes: Annotated[int, size("1KiB", "1GiB")] = 4 << 20

@@ -80,7 +80,7 @@ def test_every_setting_can_be_given() -> None:
             durability: fast
             shadow: {sample: 100%, concurrency: 2, queue: 0, timeout: 1s, max_rows: 5, max_bytes: 1MiB,
                      redaction: plain, ignore: {fingerprints: 0a1b2c3d4e5f6071}}
-            reads: {share: 10%, timeout: 100ms, max_rows: 7, max_bytes: 1MiB, reverse_shadow: 1%}
+            reads: {share: 10%, timeout: 100ms, concurrency: 3, max_rows: 7, max_bytes: 1MiB, reverse_shadow: 1%}
             auto_rollback: {window: 1m, min_reads: 10, max_mismatch_rate: 1%, max_error_rate: 2%, max_lag: 30s}
             verify: {every: 1h, sample: 10%, since: 2h, repair: true}
         """
@@ -95,7 +95,7 @@ def test_every_setting_can_be_given() -> None:
     assert found.shadow.max_bytes == 1 << 20
     assert found.shadow.redaction is Redaction.PLAIN
     assert found.reads.reverse_shadow == 0.01
-    assert (found.reads.max_rows, found.reads.max_bytes) == (7, 1 << 20)
+    assert (found.reads.concurrency, found.reads.max_rows, found.reads.max_bytes) == (3, 7, 1 << 20)
     assert found.auto_rollback is not None
     assert found.auto_rollback.max_error_rate == 0.02
     assert found.verify is not None
