@@ -13,6 +13,7 @@ from proxy.translate.bind_from import From
 from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.grouping import Grouping, windowed
+from proxy.translate.literals import Literal
 from proxy.translate.rewrite import deepened, has_domain, outer_columns, walk
 from proxy.translate.scope import Name, Scope, Shared, lookup, star
 from proxy.translate.tree import (
@@ -102,9 +103,10 @@ class QueryBinder:
             source = clause.clause(node["fromClause"])
             width = clause.width
         binder = Binder(context, scope, self.query)
-        binder.windows = {
-            window["WindowDef"]["name"]: window["WindowDef"] for window in node.get("windowClause", ())
-        }
+        for wrapped in node.get("windowClause", ()):
+            window = wrapped["WindowDef"]
+            if binder.windows.setdefault(window["name"], window) is not window:
+                context.refuse("two windows of one name", window)
         targets = self._targets(binder, node.get("targetList", ()))
         where = None
         if "whereClause" in node:
@@ -214,6 +216,7 @@ class QueryBinder:
                 return found[0]
         constant = node.get("A_Const")
         if constant is not None:
+            context.looked_at(constant)
             number: int = constant.get("ival", {}).get("ival", 0)
             if "ival" not in constant or not 1 <= number <= len(shown):
                 context.refuse("ORDER BY or GROUP BY a constant", constant)
@@ -369,7 +372,7 @@ class QueryBinder:
                 for target, column in zip(targets[:width], columns, strict=True)
             ]
             if any(
-                isinstance(target.expr, Const) or query.targets[place].expr.type == t.UNKNOWN
+                isinstance(target.expr, Const | Literal) or query.targets[place].expr.type == t.UNKNOWN
                 for place, target in enumerate(query.targets)
             ):
                 self.context.refuse("constants of no type in a set operation")

@@ -10,6 +10,7 @@ from proxy.translate import functions
 from proxy.translate import types as t
 from proxy.translate.coerce import coerce, merged, resolved, shape
 from proxy.translate.context import Context
+from proxy.translate.literals import Literal
 from proxy.translate.resolve import EXPLICIT, choose, pathway
 from proxy.translate.rewrite import has_domain, walk
 from proxy.translate.tree import Agg, Call, Column, Const, Expr, Frame, Param, Shape, SortKey, Sub, Window
@@ -87,8 +88,8 @@ def function(
     declared = _spread(chosen, len(args))
     polymorphic = (t.ANY, t.ANYARRAY, t.ANYELEMENT)
     for arg, oid in zip(args, declared, strict=True):
-        if oid in polymorphic and isinstance(arg, Param) and arg.type == t.UNKNOWN:
-            context.refuse("a parameter whose type is not known", node)
+        if oid in polymorphic and arg.type == t.UNKNOWN and (oid != t.ANY or isinstance(arg, Param)):
+            context.refuse("a value whose type is not known", node)
     made = [
         resolved(context, arg) if oid in polymorphic else coerce(context, arg, oid, node=node)
         for arg, oid in zip(args, declared, strict=True)
@@ -210,7 +211,8 @@ def _aggregate_types(
             context.refuse("a parameter whose type is not known", node)
         return [resolved(context, arg) for arg in args], Shape(t.INT8)
     if name == "array_agg":
-        (arg,) = [resolved(context, arg) for arg in args]
+        (arg,) = args
+        _typed(context, arg, node)
         array = context.types.array(arg.type)
         if not array or not context.types.known(array) or context.types.element(arg.type) or has_domain(arg):
             context.refuse("array_agg of such values", node)
@@ -233,6 +235,12 @@ def _aggregate_types(
     if name == "string_agg" and made[0].type != t.TEXT:
         context.refuse("string_agg of bytea", node)
     return made, shape(context, result, -1, made[:1])
+
+
+def _typed(context: Context, arg: Expr, node: Node) -> None:
+    """What takes a value of any type has to be told which."""
+    if arg.type == t.UNKNOWN:
+        context.refuse("a value whose type is not known", node)
 
 
 _FRAME_DEFAULT = 1058
@@ -288,16 +296,16 @@ def _plain_window(
         if len(args) != 1:
             context.refuse("ntile", node)
         made = [coerce(context, args[0], t.INT4, node=node)]
-        if not isinstance(made[0], Const | Param):
+        if not isinstance(made[0], Const | Literal | Param):
             context.refuse("ntile", node)
         result = Shape(t.INT4)
     else:
         if not 1 <= len(args) <= (3 if name in ("lag", "lead") else 2):
             context.refuse(f"window function {name}", node)
-        made[0] = resolved(context, args[0])
+        _typed(context, args[0], node)
         if has_domain(made[0]):
             context.refuse(f"window function {name} of a domain", node)
-        if name == "nth_value" and (len(args) != 2 or not isinstance(args[1], Const | Param)):
+        if name == "nth_value" and (len(args) != 2 or not isinstance(args[1], Const | Literal | Param)):
             context.refuse("nth_value", node)
         if len(made) > 1:
             made[1] = coerce(context, args[1], t.INT4, node=node)
@@ -308,18 +316,24 @@ def _plain_window(
 
 
 def binder_window(binder: Binder, over: Node, node: Node) -> Node:
-    """The definition of a window, a named one looked up."""
-    name = over.get("name") or over.get("refname")
-    if name is None:
+    """The definition of a window, those it is made from looked up (`transformWindowDefinitions`)."""
+    if "name" in over and over is not binder.windows.get(over["name"]):  # OVER w
+        return binder_window(binder, _named_window(binder, over["name"], node), node)
+    if "refname" not in over:
         return over
+    base = binder_window(binder, _named_window(binder, over["refname"], node), node)
+    if "partitionClause" in over or ("orderClause" in base and "orderClause" in over):
+        binder.context.refuse("a window that changes another", node)
+    if base.get("frameOptions", _FRAME_DEFAULT) != _FRAME_DEFAULT:
+        binder.context.refuse("a window made from one that has a frame", node)
+    kept = {key: value for key, value in base.items() if key in ("partitionClause", "orderClause")}
+    return {**{key: value for key, value in over.items() if key != "refname"}, **kept}
+
+
+def _named_window(binder: Binder, name: str, node: Node) -> Node:
     found = binder.windows.get(name)
     if found is None:
         binder.context.refuse("a window that is not known", node)
-    if over.get("refname"):
-        if ("orderClause" in found and "orderClause" in over) or "partitionClause" in over:
-            binder.context.refuse("a window that changes another", node)
-        base = {key: value for key, value in found.items() if key in ("partitionClause", "orderClause")}
-        return {**base, **over}
     window: Node = found
     return window
 

@@ -13,6 +13,7 @@ from proxy.translate import types as t
 from proxy.translate.coerce import boolean as condition
 from proxy.translate.coerce import cast, coerce, common_typmod, merged, resolved, shape, to_common
 from proxy.translate.context import Context
+from proxy.translate.literals import Literal
 from proxy.translate.rewrite import walk
 from proxy.translate.scope import Scope, lookup
 from proxy.translate.tree import (
@@ -76,17 +77,30 @@ class Binder:
     def constant(self, node: Node) -> Expr:
         if node.get("isnull"):
             return Const(Shape(t.UNKNOWN), None)
-        if "ival" in node:
-            return Const(Shape(t.INT4), int(node["ival"].get("ival", 0)))
         if "boolval" in node:
             return Const(Shape(t.BOOL), bool(node["boolval"].get("boolval", False)))
-        if "sval" in node:
-            return Const(Shape(t.UNKNOWN), node["sval"].get("sval", ""))
-        if "fval" in node:
-            return self._number(node["fval"]["fval"], node)
-        self.context.refuse("a constant of bits", node)
+        made: Const
+        if "ival" in node:
+            made = Const(Shape(t.INT4), int(node["ival"].get("ival", 0)))
+        elif "sval" in node:
+            made = Const(Shape(t.UNKNOWN), node["sval"].get("sval", ""))
+        elif "fval" in node:
+            made = self._number(node["fval"]["fval"], node)
+        else:
+            self.context.refuse("a constant of bits", node)
+        return self._open(made, node) or made
 
-    def _number(self, text: str, node: Node) -> Expr:
+    def _open(self, made: Const, node: Node) -> Literal | None:
+        """The same, its value to be asked for when the plan runs, where that is wanted."""
+        literals, location = self.context.literals, node.get("location", -1)
+        if literals is None or location < 0:
+            return None
+        place = self.context.source.place(location)
+        if made.type == t.UNKNOWN:
+            return literals.text_at(place, made.value)
+        return literals.number(place, made.value, made.type)
+
+    def _number(self, text: str, node: Node) -> Const:
         if text.removeprefix("-").isdecimal():  # the grammar has drawn a sign in
             value = int(text)
             if -(1 << 31) <= value < 1 << 31:

@@ -11,6 +11,7 @@ from proxy.translate import casts, inputs
 from proxy.translate import types as t
 from proxy.translate.api import ReadError
 from proxy.translate.context import CANONICAL, Context
+from proxy.translate.literals import Literal
 from proxy.translate.resolve import ASSIGNMENT, EXPLICIT, IMPLICIT, can_coerce, pathway
 from proxy.translate.tree import ArrayOf, Call, Column, Const, Expr, Param, Shape
 from proxy.translate.values import Collation
@@ -55,10 +56,10 @@ def coerce(context: Context, expr: Expr, target: int, how: str = IMPLICIT, node:
     if expr.type == target or target == t.ANY:
         if expr.type == t.UNKNOWN and target == t.ANY:
             return (
-                coerce(context, expr, t.TEXT, how, node) if isinstance(expr, Const) else _bad(context, node)
+                _bad(context, node) if isinstance(expr, Param) else coerce(context, expr, t.TEXT, how, node)
             )
         return expr
-    if isinstance(expr, Const) and expr.type == t.UNKNOWN:
+    if isinstance(expr, Const | Literal) and expr.type == t.UNKNOWN:
         return _literal(context, expr, target, node)
     if isinstance(expr, Const) and expr.value is None:
         return Const(shape(context, target), None)
@@ -93,21 +94,23 @@ def _bad(context: Context, node: Node | None) -> Expr:
     context.refuse("a parameter whose type is not known", node)
 
 
-def _literal(context: Context, expr: Const, target: int, node: Node | None) -> Expr:
+def _literal(context: Context, expr: Const | Literal, target: int, node: Node | None) -> Expr:
     made = shape(context, target)
-    if expr.value is None:
+    if isinstance(expr, Const) and expr.value is None:
         return Const(made, None)
     if not context.types.known(target):
         context.refuse(f"a constant of type {context.types.name(target)}", node)
     if inputs.session_dependent(target, context.types):
         context.uses.add("timezone")
-        text = Const(Shape(t.TEXT, -1, context.default_collation), expr.value)
+        text = replace(expr, shape=Shape(t.TEXT, -1, context.default_collation))
         return Call(made, f"input:{target}", (text,), lambda run, value: run.parse(target, value), True, True)
+    parse = inputs.parser(target, context.types, CANONICAL)
     try:
-        value = inputs.parser(target, context.types, CANONICAL)(expr.value)
+        if isinstance(expr, Literal):
+            return expr.own.typed(expr, made, parse)
+        return Const(made, parse(expr.value))
     except ReadError:
         context.refuse("a constant that PostgreSQL refuses", node)
-    return Const(made, value)
 
 
 def _array(context: Context, expr: Expr, target: int, how: str, node: Node | None) -> Expr:

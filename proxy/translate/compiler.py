@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxy.mirror.tables import MirroredTable, TableBook
@@ -17,6 +17,7 @@ from proxy.translate.api import (
     Order,
     OutputColumn,
     Reader,
+    ReadError,
     ReadLimits,
     Result,
     SessionSettings,
@@ -26,6 +27,7 @@ from proxy.translate.api import (
 from proxy.translate.bind import QueryBinder
 from proxy.translate.context import CANONICAL, Context
 from proxy.translate.execute import Program
+from proxy.translate.literals import Literals, Slot, values
 from proxy.translate.outputs import writer
 from proxy.translate.rewrite import expressions, queries, walk
 from proxy.translate.runtime import Row, Run
@@ -41,8 +43,9 @@ def compile_text(
     parameter_types: Sequence[int],
     *,
     push_down: bool,
+    literals: Literals | None = None,
 ) -> CompiledPlan:
-    """See `api.compile_read`."""
+    """See `api.compile_read`. `literals`: constants that are to be left open in the plan."""
     try:
         source = Source(text)
     except Unparsed as error:
@@ -54,11 +57,12 @@ def compile_text(
     (statement,) = source.statements
     if statement.type != "SelectStmt":
         raise Unsupported("a statement that is not a SELECT")
-    context = Context(source, book, database, search_path, parameter_types)
+    context = Context(source, book, database, search_path, parameter_types, literals)
     try:
         query = QueryBinder(context).query(statement.node)
         oids = _parameter_types(context)
-        constants.check(query, Run(CANONICAL, context.types, (), 0))
+        known = () if literals is None else tuple(literals.values)
+        trials = constants.trials(query, Run(CANONICAL, context.types, (), 0, known))
         program = Program(query, context.types)
         fetches = plan.fetches(query, context.scans, context.types, push_down=push_down)
     except RecursionError:
@@ -77,6 +81,9 @@ def compile_text(
         fetches,
         context.types,
         _approximate(query),
+        trials,
+        () if literals is None else tuple(literals.slots),
+        known,
     )
 
 
@@ -86,6 +93,9 @@ def _parameter_types(context: Context) -> tuple[int, ...]:
     if UNKNOWN in oids:
         raise Unsupported("a parameter whose type is not known")
     return oids
+
+
+_NO_TRIALS = constants.Trials()
 
 
 def _columns(context: Context, query: Query) -> tuple[OutputColumn, ...]:
@@ -127,19 +137,36 @@ class CompiledPlan:
     fetches: tuple[plan.Fetch, ...]
     types: Types
     approximate: tuple[bool, ...]
+    trials: constants.Trials = _NO_TRIALS
+    slots: tuple[Slot, ...] = ()
+    literals: tuple[Any, ...] = ()
+    """Values of the constants that the plan leaves open, by slot."""
+
+    def with_constants(self, given: Sequence[str]) -> CompiledPlan:
+        """The plan of another text of the same shape. Unsupported as if that had been compiled."""
+        try:
+            made = values(self.slots, given)
+        except ReadError:
+            raise Unsupported("a constant that PostgreSQL refuses") from None
+        if self.trials.always:
+            constants.check(self.trials.always, Run(CANONICAL, self.types, (), 0, made))
+        return replace(self, literals=made)
 
     def explain(self, parameters: Sequence[bytes | None] | None = None) -> Explanation:
         """With parameters, as text, or where there are none to be given, filters are shown with their values."""
         if parameters is None and self.parameter_types:
             return explain.explanation(self.query, self.fetches, self.columns)
-        values = self._values(parameters or (), (), CANONICAL)
-        run = Run(CANONICAL, self.types, values, 0)
+        given = self._values(parameters or (), (), CANONICAL)
+        run = Run(CANONICAL, self.types, given, 0, self.literals)
         return explain.explanation(self.query, self.fetches, self.columns, run)
 
     def bind(
         self, parameters: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings
     ) -> CompiledRead:
-        return CompiledRead(self, self._values(parameters, formats, session), session)
+        bound = self._values(parameters, formats, session)
+        if self.trials.bound:
+            constants.check_bound(self.trials.bound, Run(session, self.types, bound, 0, self.literals))
+        return CompiledRead(self, bound, session)
 
     def _values(
         self, given: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings
@@ -166,7 +193,7 @@ class CompiledRead:
         self.session = session
 
     async def run(self, reader: Reader, limits: ReadLimits, *, texts: bool = True) -> Result:
-        run = Run(self.session, self.plan.types, self.values, limits.max_rows)
+        run = Run(self.session, self.plan.types, self.values, limits.max_rows, self.plan.literals)
         fetched = []
         documents = size = 0
         for fetch in self.plan.fetches:

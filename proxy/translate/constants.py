@@ -1,36 +1,79 @@
-"""Constant expressions. PostgreSQL computes them before it looks at a row, so an error in one is an error of the read,
-whether it would ever be needed or not. Manual: 38.7."""
+"""Expressions without a column in them. PostgreSQL computes them before it looks at a row, so an error in one is an
+error of the read, whether it would ever be needed or not; whether it does with those of parameters, and with what
+depends on the session, hangs on the plan it makes. All of them are tried beforehand here. Manual: 38.7."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from proxy.translate.api import ReadError, Unsupported
+from proxy.translate.api import Inexact, ReadError, Unsupported
 from proxy.translate.evaluate import Compiler
+from proxy.translate.literals import Literal
 from proxy.translate.rewrite import expressions, queries, walk
-from proxy.translate.runtime import Run
+from proxy.translate.runtime import Evaluate, Run
 from proxy.translate.tree import Agg, Call, Column, Expr, Param, Query, Sub, Window
 
 
-def is_constant(expr: Expr) -> bool:
-    """Whether it has the same value in every row, session and execution."""
-    return not any(
-        isinstance(part, Column | Param | Sub | Agg | Window) or (isinstance(part, Call) and part.session)
-        for part in walk(expr)
-    )
+class Trials(NamedTuple):
+    """What is to be tried."""
+
+    always: tuple[Evaluate, ...] = ()
+    """The same in every execution of a text."""
+    bound: tuple[Evaluate, ...] = ()
+    """What depends on parameters or the session."""
 
 
-def check(query: Query, run: Run) -> None:
-    """Unsupported if a constant expression fails."""
+def trials(query: Query, run: Run) -> Trials:
+    """Unsupported if one fails whose value is known by now; those that never change are left out."""
     compiler = Compiler(_no_queries)
+    always, bound = [], []
+    for expr in _tried(query):
+        made = compiler(expr)
+        parts = list(walk(expr))
+        if any(isinstance(part, Param) or (isinstance(part, Call) and part.session) for part in parts):
+            bound.append(made)
+            continue
+        literals = [part for part in parts if isinstance(part, Literal)]
+        try:
+            check((made,), run)
+        except Unsupported:
+            for literal in literals:
+                literal.own.failed = True
+            raise
+        if literals:
+            always.append(made)
+    return Trials(tuple(always), tuple(bound))
+
+
+def _tried(query: Query) -> Iterator[Expr]:
     for one in queries(query):
         for expr in expressions(one):
             for part in walk(expr):
-                if isinstance(part, Call) and is_constant(part):
-                    try:
-                        compiler(part)((), run)
-                    except ReadError:
-                        raise Unsupported("a constant expression that fails") from None
+                if isinstance(part, Call) and not any(
+                    isinstance(inner, Column | Sub | Agg | Window) for inner in walk(part)
+                ):
+                    yield part
+
+
+def check(made: tuple[Evaluate, ...], run: Run) -> None:
+    """Unsupported if one fails."""
+    for evaluate in made:
+        try:
+            evaluate((), run)
+        except ReadError:
+            raise Unsupported("a constant expression that fails") from None
+
+
+def check_bound(made: tuple[Evaluate, ...], run: Run) -> None:
+    """Inexact if one fails. What this proxy cannot compute counts where it is needed."""
+    for evaluate in made:
+        try:
+            evaluate((), run)
+        except ReadError:
+            raise Inexact("an expression of parameters that fails") from None
+        except Inexact:
+            continue
 
 
 def _no_queries(query: object) -> Any:

@@ -10,6 +10,7 @@ from proxy.mirror.tables import MirroredTable, TableBook
 from proxy.sql.parse import Node, Source
 from proxy.translate import types as t
 from proxy.translate.api import SessionSettings, Unsupported
+from proxy.translate.literals import Literals
 from proxy.translate.tree import Scan
 from proxy.translate.types import Types
 from proxy.translate.values import Collation
@@ -27,6 +28,7 @@ class Context:
         database: str,
         search_path: Sequence[str],
         parameter_types: Sequence[int],
+        literals: Literals | None = None,
     ) -> None:
         snapshot = book.snapshots.get(database)
         if snapshot is None:
@@ -36,6 +38,8 @@ class Context:
         if "pg_catalog" in search_path[1:] or "pg_temp" in search_path:
             raise Unsupported("a search_path with pg_catalog or pg_temp in it")
         self.source = source
+        self.literals = literals
+        """What may stay open in the plan; None: nothing."""
         self.book = book
         self.database = database
         self.snapshot: Snapshot = snapshot
@@ -58,6 +62,11 @@ class Context:
         for name in node:
             if name not in known and name != "location":
                 self.refuse(f"{what}: {name}", node)
+
+    def looked_at(self, constant: Node) -> None:
+        """The plan depends on a constant of the text."""
+        if self.literals is not None and constant.get("location", -1) >= 0:
+            self.literals.pin_at(self.source.place(constant["location"]))
 
     def collation_of(self, oid: int) -> Collation | None:
         """Of a constant, or a value made anew."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxy.translate.api import Inexact, ReadError
+from proxy.translate.literals import Literal
 from proxy.translate.rewrite import outer_columns, walk
 from proxy.translate.runtime import Evaluate, Row, Run
 from proxy.translate.tree import (
@@ -48,6 +49,8 @@ class Compiler:
                 return self._column(expr)
             case Const(value=value):
                 return lambda row, run: value
+            case Literal(slot=slot):
+                return lambda row, run: run.literals[slot]
             case Param(number=number):
                 return lambda row, run: run.parameters[number - 1]
             case Call():
@@ -310,7 +313,7 @@ class Compiler:
 
 def _constant(expr: Expr) -> bool:
     """Whether it is the same for every row."""
-    return all(isinstance(part, ArrayOf | Param | Const) for part in walk(expr))
+    return all(isinstance(part, ArrayOf | Param | Const | Literal) for part in walk(expr))
 
 
 def _exact_member(value: Any) -> bool:

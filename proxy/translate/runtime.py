@@ -19,16 +19,23 @@ class Run:
     """Used by one thread, once."""
 
     __slots__ = (
-        *("budget", "cache", "counts", "indeterminate", "max_rows", "outers", "parameters"),
+        *("budget", "cache", "counts", "indeterminate", "literals", "max_rows", "outers", "parameters"),
         *("rows", "session", "shared", "types"),
     )
 
     def __init__(
-        self, session: SessionSettings, types: Types, parameters: tuple[Any, ...], max_rows: int
+        self,
+        session: SessionSettings,
+        types: Types,
+        parameters: tuple[Any, ...],
+        max_rows: int,
+        literals: tuple[Any, ...] = (),
     ) -> None:
         self.session = session
         self.types = types
         self.parameters = parameters
+        self.literals = literals
+        """By slot: see `literals.py`."""
         self.max_rows = max_rows
         self.rows: dict[int, list[Row]] = {}
         """By number of the scan."""

@@ -27,6 +27,7 @@ def type_of(context: Context, node: Node) -> tuple[int, int]:
 
 def _number(context: Context, part: Node, node: Node) -> int:
     constant = part.get("A_Const", {})
+    context.looked_at(constant)
     if "ival" not in constant:
         context.refuse("a type modifier", node)
     return int(constant["ival"].get("ival", 0))

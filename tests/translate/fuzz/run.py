@@ -12,8 +12,19 @@ from typing import Any
 from bson import decode, encode
 from bson.codec_options import CodecOptions, DatetimeConversion
 
+from proxy.sql.shapes import Pieces, between_of, constants_of, is_certain, pieces_of
 from proxy.stores.protocol import Namespace
-from proxy.translate.api import ForeignDocument, Inexact, Reader, ReadError, ReadLimits, TooMuch, Unsupported
+from proxy.translate.api import (
+    ForeignDocument,
+    Inexact,
+    Reader,
+    ReadError,
+    ReadLimits,
+    ReadPlan,
+    TooMuch,
+    Unsupported,
+)
+from proxy.translate.cache import PlanCache
 from tests.translate.fuzz.oracle import Question, Said, ask_all, binary_forms, type_oids
 from tests.translate.fuzz.reads import GROUPS, Read, make_read
 from tests.translate.fuzz.schema import Schema
@@ -89,6 +100,8 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     invalid: Counter[str] = field(default_factory=Counter)
+    of_a_shape: int = 0
+    """Reads whose plan was made for other constants."""
     different: list[str] = field(default_factory=list)
     samples: dict[str, str] = field(default_factory=dict)
 
@@ -110,7 +123,37 @@ class Tally:
             reasons[reason] += count
         lines += [f"{count:>6} {reason}" for reason, count in reasons.most_common(40)]
         lines.append("refused by PostgreSQL: " + ", ".join(f"{k} {n}" for k, n in self.invalid.most_common()))
+        lines.append(f"with the plan of a text with other constants: {self.of_a_shape}")
         return "\n".join(lines)
+
+
+class Siblings:
+    """Texts of the same shape as another, with constants that were seen before."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.seen: dict[str, list[str]] = {}
+
+    def of(self, sql: str) -> str | None:
+        pieces = pieces_of(sql)
+        constants = constants_of(pieces)
+        if not is_certain(pieces):
+            return None
+        parts = [between_of(pieces)[0]]
+        for number, (constant, between) in enumerate(zip(constants, between_of(pieces)[1:], strict=True)):
+            parts += [self._like(constant) if constant else _identifier(pieces, number), between]
+        return "".join(parts)
+
+    def _like(self, constant: str) -> str:
+        look = re.sub(r"[a-z]+", "a", re.sub(r"[0-9]+", "9", constant.lower()))
+        known = self.seen.setdefault(look, [])
+        if len(known) < 50:
+            known.append(constant)
+        return self.random.choice(known)
+
+
+def _identifier(pieces: Pieces, number: int) -> str:
+    return f'"{pieces[6 * number + 2]}'
 
 
 class Fuzzer:
@@ -119,6 +162,8 @@ class Fuzzer:
         self.schema = schema
         self.random = random
         self.tally = tally
+        self.cache = PlanCache()
+        self.siblings = Siblings(random)
         self.reader = Remembering(world.reader)
         self.binary = binary_forms(world.oracle)
         self.oids = type_oids(world.oracle)
@@ -174,10 +219,26 @@ class Fuzzer:
             tally.supported[read.group] += 1
         tally.outcomes[outcome] += 1
 
+    def _cached(self, sql: str, types: Sequence[int]) -> ReadPlan:
+        """The plan that was made of another text of the same shape."""
+        given = self.world.book, self.world.database, self.world.path, types
+        sibling = self.siblings.of(sql)
+        if sibling is not None:
+            try:
+                self.cache.plan(sibling, *given)
+            except Unsupported:
+                pass
+        before = self.cache.shape_hits
+        plan = self.cache.plan(sql, *given)
+        self.tally.of_a_shape += self.cache.shape_hits - before
+        return plan
+
     async def _outcome(self, question: Question, answer: Answer, prepared: bool, push_down: bool) -> str:
         sql, given, types, formats = question
         world = self.world
         plan = world.compile(sql, types, push_down=push_down)
+        if push_down:
+            plan = self._cached(sql, types)
         if not prepared:
             return f"different: supported, but PostgreSQL refuses it with {answer.sqlstate}"
         if plan.columns != answer.columns:
