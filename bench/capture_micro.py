@@ -59,7 +59,11 @@ class NoMirror:
         tx.moved()
 
     def committed(
-        self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
+        self,
+        tx: Transaction,
+        then: Callable[[], None] | None = None,
+        timeout: float = 0.0,
+        stored: Callable[[], None] | None = None,
     ) -> bool:
         self.images += len(tx.effects)
         return True

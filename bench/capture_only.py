@@ -20,7 +20,11 @@ class Forgetful(Mirror):
         return True
 
     def committed(
-        self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
+        self,
+        tx: Transaction,
+        then: Callable[[], None] | None = None,
+        timeout: float = 0.0,
+        stored: Callable[[], None] | None = None,
     ) -> bool:
         self.noted(tx.database, tx.version)
         self.aborted(tx)

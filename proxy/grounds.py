@@ -6,6 +6,7 @@ from proxy.catalog.model import Snapshot
 from proxy.mirror.tables import MirroredTable, TableBook
 from proxy.phases import Phase
 from proxy.rulefiles.types import AckMode, Durability
+from proxy.serve.candidates import served_of
 from proxy.session.plan import Ground, MirroredAs
 from proxy.shadow.candidates import dark_of
 
@@ -18,7 +19,9 @@ def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: in
         tables[table.relation.oid] = seen
         if table.relation.kind == "p":
             tables.update(dict.fromkeys(table.relation.children, seen))
-    return Ground(snapshot, tables, generation, dark_of(book, database)) if tables else None
+    if not tables:
+        return None
+    return Ground(snapshot, tables, generation, dark_of(book, database), served_of(book, database))
 
 
 def mirrored_as(table: MirroredTable) -> MirroredAs:

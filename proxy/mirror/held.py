@@ -41,6 +41,7 @@ class Held:
         "since",
         "size",
         "spool",
+        "stored",
         "then",
         "tide",
         "timer",
@@ -85,7 +86,9 @@ class Held:
         self.meters: list[TableMeter] = []
         """Of the tables whose rows it changes."""
         self.then: Callable[[], None] | None = None
-        """Whom to tell that the store has it."""
+        """Whom to tell that the store has it, or that the time is up."""
+        self.stored: Callable[[], None] | None = None
+        """Whom to tell that the store has it, however late."""
         self.timer: asyncio.TimerHandle | None = None
         self.urgent = False
         """A client waits for it."""

@@ -121,13 +121,18 @@ class Mirror:
         self._securing.spill(tx)
 
     def committed(
-        self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
+        self,
+        tx: Transaction,
+        then: Callable[[], None] | None = None,
+        timeout: float = 0.0,
+        stored: Callable[[], None] | None = None,
     ) -> bool:
         if tx.empty:
             self.aborted(tx)
             return True
         self.noted(tx.database, tx.version)
         held = Held(tx.database, tx.effects, tx.size, tx.version, self._loop.time())
+        held.stored = stored
         if then is not None:
             held.then = then
             held.urgent = True
@@ -252,6 +257,9 @@ class Mirror:
             held.spool.finished(held)
         else:
             self._lone.pop(held, None)
+        if held.stored is not None:
+            self._loop.call_soon(held.stored)
+            held.stored = None
         if held.then is not None:
             self._acknowledge(held)
         if not self._held:

@@ -58,10 +58,17 @@ class MirrorPort(Protocol):
         """Move the effects in memory to the spool, or to gaps where there is none: the transaction is too big."""
 
     def committed(
-        self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
+        self,
+        tx: Transaction,
+        then: Callable[[], None] | None = None,
+        timeout: float = 0.0,
+        stored: Callable[[], None] | None = None,
     ) -> bool:
         """PostgreSQL has confirmed the commit. With `then`: True if the store has it all already; else `then` is
-        called once, in a later turn, when it has, or after `timeout` seconds."""
+        called once, in a later turn, when it has, or after `timeout` seconds.
+
+        `stored` is called once, in a later turn, when the store has it or gaps say what it lacks, and before `then`;
+        never where nothing had to be stored, nor for what waits on disk only, of which `watermark` tells."""
 
     def aborted(self, tx: Transaction) -> None:
         """PostgreSQL has rolled it back."""

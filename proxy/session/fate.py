@@ -19,6 +19,7 @@ class Fate:
         "_defined",
         "_intent",
         "_sealed",
+        "_stored",
         "_strict",
         "database",
         "mirror",
@@ -44,6 +45,8 @@ class Fate:
         """Whether something was sent that may commit the transaction and is not answered yet."""
         self._defined = False
         """Whether the transaction has changed what may be a mirrored table."""
+        self._stored: Callable[[], None] | None = None
+        """Who hears of each commit once the store has it; see `MirrorPort.committed`."""
 
     def _begun(self) -> Transaction:
         if self.transaction is None:
@@ -61,8 +64,8 @@ class Fate:
             if tx.empty:
                 self.mirror.aborted(tx)
             elif ack is None:
-                self.mirror.committed(tx)
-            elif not self.mirror.committed(tx, self._acked, ack):
+                self.mirror.committed(tx, stored=self._stored)
+            elif not self.mirror.committed(tx, self._acked, ack, self._stored):
                 self._acking += 1
         self._drop_intent()
 

@@ -12,6 +12,7 @@ from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.sql.model import CopyFrom, Kind, Literal, Parameter, Statement, Verb
 
 if TYPE_CHECKING:
+    from proxy.serve.candidates import ServedTables
     from proxy.shadow.candidates import Dark
 
 ENDS = frozenset({Kind.COMMIT, Kind.ROLLBACK, Kind.PREPARE_TRANSACTION})
@@ -76,6 +77,8 @@ class Ground:
     """Rises whenever a plan made before may be wrong."""
     dark: Dark | None = None
     """The tables whose reads are sampled; None: there are none."""
+    served: ServedTables | None = None
+    """The tables whose reads are served; None: there are none."""
 
     @property
     def strict(self) -> bool:

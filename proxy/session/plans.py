@@ -20,6 +20,7 @@ from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
 from proxy.wire.encodings import UnknownEncoding, python_encoding
 
 if TYPE_CHECKING:
+    from proxy.serve.candidates import Reading
     from proxy.shadow.candidates import Candidate
 
 LONGEST_SHAPE = 8192
@@ -53,6 +54,8 @@ class Shelf:
     """By the text without its constants."""
     reads: Bounded[bytes, Candidate]
     """Of texts that were sampled: whether they may be compared."""
+    readings: Bounded[bytes, Reading]
+    """Of texts of sessions whose reads are served: what they are to them."""
 
 
 class Plans:
@@ -100,7 +103,7 @@ class Plans:
             if known is None or known[0] is not ground:
                 known = (ground, Mentions(ground.snapshot.watched))
                 self._mentions[database] = known
-            found = Shelf(ground, known[1], *(Bounded(self._cache_size) for _ in range(3)))
+            found = Shelf(ground, known[1], *(Bounded(self._cache_size) for _ in range(4)))
             self._shelves.put(key, found)
         return found
 

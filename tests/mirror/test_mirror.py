@@ -236,6 +236,27 @@ async def test_sync_ack_waits_for_the_store_but_not_longer_than_its_timeout() ->
         assert mirror.committed(mirror.begin(DATABASE), first.set, 1.0) is True
 
 
+async def test_who_reads_his_own_writes_hears_of_each_commit_that_is_stored_however_late() -> None:
+    world = World()
+    async with running(world) as mirror:
+        world.store.gate = asyncio.Event()
+        order: list[str] = []
+        tx = mirror.begin(DATABASE)
+        tx.add([insert(1, "a", 100)])
+        acked = asyncio.Event()
+        mirror.committed(tx, acked.set, 0.05, lambda: order.append("stored"))
+        await asyncio.wait_for(acked.wait(), 2)
+        assert order == []  # the time was up, and that is not the same
+        world.store.gate.set()
+        assert await mirror.drain(5)
+        await until(lambda: order == ["stored"])
+        tx = mirror.begin(DATABASE)
+        tx.add([insert(2, "b", 110)])
+        mirror.committed(tx, lambda: order.append("acked"), 5.0, lambda: order.append("stored"))
+        await until(lambda: "acked" in order)
+        assert order == ["stored", "stored", "acked"]
+
+
 async def test_the_watermark_covers_what_is_open_in_doubt_and_held() -> None:
     world = World()
     async with running(world) as mirror:

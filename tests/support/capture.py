@@ -91,6 +91,9 @@ class RecordingMirror:
         self.committed_effects: list[Effect] = []
         self.secured: list[Callable[[], None]] = []
         self.acknowledgements: list[Callable[[], None]] = []
+        self.unstored: list[Callable[[], None]] = []
+        self.oldest: int | None = None
+        """The watermark."""
         self.begun = 0
 
     def begin(self, database: str) -> Transaction:
@@ -118,10 +121,16 @@ class RecordingMirror:
         tx.moved()
 
     def committed(
-        self, tx: Transaction, then: Callable[[], None] | None = None, timeout: float = 0.0
+        self,
+        tx: Transaction,
+        then: Callable[[], None] | None = None,
+        timeout: float = 0.0,
+        stored: Callable[[], None] | None = None,
     ) -> bool:
         self.told.append(f"committed {self.describe(tx)}")
         self.committed_effects += tx.effects
+        if stored is not None:
+            self.unstored.append(stored)
         if then is None:
             return True
         self.acknowledgements.append(then)
@@ -140,7 +149,7 @@ class RecordingMirror:
         self.told.append(f"settle {gid}")
 
     def watermark(self, database: str) -> int | None:
-        return None
+        return self.oldest
 
     def describe(self, tx: Transaction) -> str:
         """`i` for an image, the cause of what was not seen."""
