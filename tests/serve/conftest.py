@@ -6,6 +6,9 @@ import psycopg
 import pytest
 
 from devstack.postgres import PostgresServer
+from tests.translate.conftest import made_world, world
+
+__all__ = ["made_world", "server", "world"]
 
 
 @pytest.fixture(scope="session")
