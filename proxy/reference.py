@@ -16,6 +16,7 @@ from proxy.admin.exposition import FIRST_BUCKET, LAST_BUCKET, METRICS
 from proxy.admin.history import BackfillStatus, VerifyStatus
 from proxy.admin.mirror import CatalogueReport, MirrorOverview, MirrorStatus
 from proxy.admin.mirror_metrics import LATENCY_BOUNDS
+from proxy.admin.serving import ReadReason, ServingStatus, TableReads
 from proxy.admin.shadow import Percentiles, ShadowReads, ShadowReason, ShadowStatus, StatementStatus
 from proxy.admin.status import (
     Connections,
@@ -138,6 +139,9 @@ def status() -> str:
                 StatementStatus,
                 Percentiles,
                 ShadowReason,
+                ServingStatus,
+                TableReads,
+                ReadReason,
                 ProcessStatus,
                 Readiness,
             )

@@ -75,15 +75,15 @@ def _statements(statements: Sequence[StatementStatus]) -> Table:
             Text(one.fingerprint, "bold red" if wrong else ""),
             Text(one.statement),
             number(sum(one.outcomes.values())),
-            _percentiles(one.postgres),
-            _percentiles(one.store),
+            percentiles(one.postgres),
+            percentiles(one.store),
         )
     if len(statements) > SHOWN_STATEMENTS:
         view.add_row("", Text(f"and {len(statements) - SHOWN_STATEMENTS} more", "dim"), "", "", "")
     return view
 
 
-def _percentiles(found: Percentiles) -> str:
+def percentiles(found: Percentiles) -> str:
     if found.p50 is None or found.p95 is None or found.p99 is None:
         return "-"
     return " ".join(duration(one) for one in (found.p50, found.p95, found.p99))

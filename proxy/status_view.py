@@ -14,6 +14,7 @@ from rich.text import Text
 from proxy.admin.status import ProcessStatus, RuleProblem, Status, TableStatus
 from proxy.history_view import render_history
 from proxy.mirror_view import name, render_mirror
+from proxy.serving_view import render_serving
 from proxy.shadow_view import render_shadow
 
 STATE_STYLES = {
@@ -36,6 +37,8 @@ def render(status: Status, *, now: datetime) -> Group:
         parts += render_history(status.tables, now=now)
     if status.shadow is not None:
         parts += render_shadow(status.shadow)
+    if status.serving is not None:
+        parts += render_serving(status.serving)
     parts.append(_processes(status.processes, now))
     return Group(*parts)
 

@@ -79,6 +79,7 @@ function show(status) {
   showMirror(status);
   showHistory(status);
   showShadow(status);
+  showServing(status);
   fill(by("processes"), status.processes.map((p) => [cell(p.worker), cell(p.pid), cell(p.state),
     cell(p.connections.client), cell(p.connections.active), cell(p.connections.server), cell(size(p.rss_bytes)),
     cell(`${p.cpu_seconds.toFixed(1)} s`),
@@ -156,6 +157,19 @@ function showShadow(status) {
       cell(three(t.postgres)), cell(three(t.store))];
   }), 6, "");
   fill(by("shadow-reasons"), s.reasons.map((r) => [cell(r.outcome), cell(r.reason), cell(many(r.count))]), 3, "");
+}
+
+function showServing(status) {
+  const s = status.serving;
+  by("serving").hidden = !s;
+  if (!s) return;
+  const states = {closed: "is asked", half_open: "is tried again", open: "is not asked, after errors"};
+  by("serving-state").textContent = `the store ${states[s.breaker]} · ${many(s.running)} under way · ` +
+    `breaker opened ${many(s.opened)} times`;
+  by("serving-state").className = s.breaker === "closed" ? "" : "gaps";
+  fill(by("serving-tables"), s.tables.map((t) => [cell(`${t.database}: ${t.table}`), cell(many(t.store)), cell(many(t.postgres)),
+    cell(`${(100 * t.store / (t.store + t.postgres)).toFixed(1)} %`), cell(three(t.latency))]), 5, "No read was counted yet.");
+  fill(by("serving-reasons"), s.reasons.map((r) => [cell(r.reason), cell(many(r.count))]), 2, "");
 }
 
 function showHistory(status) {

@@ -24,6 +24,7 @@ from proxy.admin.counters import OWN_SHARE_BUCKETS, Snapshot
 from proxy.admin.history_metrics import HISTORY_METRICS
 from proxy.admin.metric import PREFIX, MetricRow, Sample, Source, cumulative
 from proxy.admin.mirror_metrics import MIRROR_METRICS
+from proxy.admin.serving_metrics import SERVING_METRICS
 from proxy.admin.shadow_metrics import SHADOW_METRICS
 from proxy.admin.status import ProcessStatus
 
@@ -274,6 +275,7 @@ METRICS: tuple[MetricRow, ...] = (
     *MIRROR_METRICS,
     *HISTORY_METRICS,
     *SHADOW_METRICS,
+    *SERVING_METRICS,
 )
 
 

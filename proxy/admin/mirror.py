@@ -17,6 +17,7 @@ from proxy.admin.history import BackfillStatus, TableHistory, VerifyStatus, newe
 from proxy.admin.model import Model
 from proxy.admin.quantile import LATENCY_BUCKETS as LATENCY_BUCKETS
 from proxy.admin.quantile import quantile as quantile
+from proxy.admin.serving import ServingReport, merge_serving
 from proxy.admin.shadow import ShadowReport, merge_shadows
 from proxy.phases import Holding, Phase
 
@@ -122,6 +123,8 @@ class MirrorReport(MirrorOverview):
     tables: list[TableReport] = Field(default_factory=list)
     shadow: ShadowReport | None = None
     """Of dark reads; None where no table was ever in a phase for them."""
+    serving: ServingReport | None = None
+    """Of served reads; None where no table was ever in `primary_switch`."""
 
 
 def compose(
@@ -133,6 +136,7 @@ def compose(
     catalogues: Sequence[CatalogueReport] = (),
     cache: tuple[int, int] = (0, 0),
     shadow: ShadowReport | None = None,
+    serving: ServingReport | None = None,
 ) -> MirrorReport:
     """The report of one process from its parts.
 
@@ -167,6 +171,7 @@ def compose(
             "statement_cache_hits": cache[0],
             "statement_cache_misses": cache[1],
             "shadow": shadow,
+            "serving": serving,
         }
     )
 
@@ -197,6 +202,7 @@ def merge(reports: Iterable[MirrorReport]) -> MirrorReport | None:
         store=worst.store,
         store_error=worst.store_error,
         shadow=merge_shadows(report.shadow for report in found),
+        serving=merge_serving(report.serving for report in found),
         **{name: sum(getattr(one, name) for one in found) for name in _SUMS},
     )
 

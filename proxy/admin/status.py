@@ -25,6 +25,7 @@ from proxy.admin.mirror import (
 )
 from proxy.admin.model import Model
 from proxy.admin.process import Usage
+from proxy.admin.serving import ServingStatus, serving_status
 from proxy.admin.shadow import ShadowStatus, shadow_status
 from proxy.reload import RuleBook
 from proxy.rules import Phase, Problem, TableRule
@@ -145,6 +146,8 @@ class Status(Model):
     """Of all processes; null where none of them mirrors."""
     shadow: ShadowStatus | None = None
     """Of dark reads; null where no table was ever in a phase for them."""
+    serving: ServingStatus | None = None
+    """Of served reads; null where no table was ever in `primary_switch`."""
     processes: list[ProcessStatus]
 
 
@@ -289,6 +292,7 @@ def combine(reports: Sequence[ProcessReport], *, workers: int, worker_restarts: 
         tables=mirrored(oldest.tables, None if merged is None else merged.tables),
         mirror=None if merged is None else overview(merged),
         shadow=None if merged is None or merged.shadow is None else shadow_status(merged.shadow),
+        serving=None if merged is None or merged.serving is None else serving_status(merged.serving),
         processes=processes,
     )
 
