@@ -43,7 +43,7 @@ from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.mirror.unclean import Lifetime, read_boot_id
 from proxy.mirror_adapters import CountedGaps, Positions, ShadowFleet, Tables
 from proxy.names import TableName
-from proxy.phases import Phase
+from proxy.phases import Holding, Phase
 from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
 from proxy.rulefiles.types import Durability
@@ -54,6 +54,7 @@ from proxy.shadow.channel import Tables as ShadowTables
 from proxy.shadow.host import ShadowHost
 from proxy.sql.parse import load
 from proxy.stores.mongo import open_store
+from proxy.switching import Switching
 
 log = get_logger(__name__)
 
@@ -114,7 +115,7 @@ class Mirroring:
             self._control_role = unquote(urlsplit(settings.control_dsn.get_secret_value()).username or "")
         self._held: Mapping[str, str] | None = None
         """Which tables may not enter `dark_read`, and why; None: not known yet."""
-        self._tables = TableBook(RuleSet(), {}, self._surroundings())
+        self._tables = TableBook(RuleSet(), {}, Surroundings(store=True, spool=True, control_dsn=True))
         self._grounds: dict[str, Ground | None] = {}
         self._generation = 0
         self._started = False
@@ -189,6 +190,14 @@ class Mirroring:
             want_role=self._catalogue.want_role,
         )
         self.shadow = ShadowHost(settings.reveal(), ShadowFleet(self._heartbeat, self.gaps))
+        self._switching = Switching(
+            self.store,
+            self._heartbeat,
+            lambda: self._tables,
+            self.gaps.counts,
+            self.mirror.meters.lags,
+            [self.shadow.meters.totals],
+        )
         self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow)
         self._unsubscribe = [
             book.subscribe(self._rules_changed),
@@ -226,6 +235,7 @@ class Mirroring:
         run("shadow", self.shadow.run)
         run("histories", self._histories.run)
         run("gates", self._watch_gates)
+        run("switches", self._switching.run)
         if self._index == 0:
             run("verify schedule", self._schedule.run)
 
@@ -289,6 +299,7 @@ class Mirroring:
             self.gaps.record(database, unseen, 0)
 
     def _rules_changed(self, old: RuleSet, new: RuleSet) -> None:
+        self._switching.rules_changed(old, new)
         self._rebuild()
         self._catalogue.rules_changed()
         for database in {*self._known_databases(), *self._live()}:
@@ -349,18 +360,22 @@ class Mirroring:
             then()
 
     async def _watch_gates(self) -> None:
-        """Lets tables into `dark_read`, and keeps them out, as what the store tells changes."""
+        """Lets tables into the phases that have gates, and keeps them out, as what the store tells changes."""
         while True:
             await asyncio.sleep(GATE_INTERVAL)
             await self._identity.learn()
-            held = self._held_back()
-            if held != self._held:
-                self._held = held
+            if self._judge_gates(self._tables):
                 self._rebuild()
 
-    def _held_back(self) -> Mapping[str, str] | None:
+    def _judge_gates(self, before: TableBook) -> bool:
+        """Whether a gate has opened or closed. `before`: the book whose phases tables are in."""
+        held, self._held = self._held, self._held_back(before)
+        return self._switching.settle() or self._held != held
+
+    def _held_back(self, before: TableBook) -> Mapping[str, str] | None:
+        outside = Holding(Phase.DARK_READ, Phase.PASSTHROUGH)
         wanted = [
-            (name, ruled.holding)
+            (name, before.ruled[name].holding if name in before.ruled else outside)
             for name, ruled in self._tables.ruled.items()
             if ruled.holding.requested >= Phase.DARK_READ
         ]
@@ -380,6 +395,7 @@ class Mirroring:
                 and self._catalogue.current(database) is None
             },
             held=self._held,
+            switch=self._switching.board,
         )
 
     def _rebuild(self) -> None:
@@ -390,6 +406,8 @@ class Mirroring:
         }
         before = self._tables
         self._tables = TableBook(self._book.current, snapshots, self._surroundings())
+        if self._judge_gates(before):  # of tables that were not asked about before, too
+            self._tables = TableBook(self._book.current, snapshots, self._surroundings())
         self._generation += 1
         if self._started:
             self._heartbeat.tables_changed()
@@ -405,13 +423,14 @@ class Mirroring:
             if table.holding.requested > Phase.PASSTHROUGH and (
                 known is None or known.holding != table.holding
             ):
-                say = log.warning if table.holding.held else log.info
+                say = log.warning if table.holding.held or table.holding.overridden else log.info
                 say(
                     "table_mirrored" if table.mirrored is not None else "table_not_mirrored",
                     table=str(name),
                     requested=str(table.holding.requested),
                     effective=str(table.holding.effective),
                     reasons=table.holding.reasons,
+                    overridden=table.holding.overridden,
                 )
         self._changed()
 
@@ -441,6 +460,7 @@ class Mirroring:
             databases=self._catalogue.databases,
             queued=self.mirror.depth,
             source=self._identity.system,
+            standings=self._switching.standings(),
         )
 
     def _phase(self, table: MirroredTable) -> Phase:
@@ -454,7 +474,11 @@ class Mirroring:
         return compose(
             self.mirror.meters.snapshot(),
             gaps={place: count for place, count in self.gaps.counts().items() if place[0] in served},
-            holdings={_place(name): ruled.holding for name, ruled in self._tables.ruled.items()},
+            holdings={
+                _place(name): self._switching.shown(name, ruled.holding)
+                for name, ruled in self._tables.ruled.items()
+            },
+            rollbacks=self._switching.rollbacks,
             histories={
                 _place(name): found
                 for name in self._tables.ruled

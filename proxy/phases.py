@@ -99,13 +99,14 @@ def effective_phase(
     requested: Phase,
     *,
     closed: Mapping[Phase, Sequence[str]] = MappingProxyType({}),
+    firm: Mapping[Phase, Sequence[str]] = MappingProxyType({}),
     force: bool = False,
     last_built: Phase = LAST_BUILT,
 ) -> Holding:
     """Walk up to `requested` until a phase that is not built or whose gate is closed.
 
-    `closed` names, per phase, why it may not be entered now. `force` goes through closed gates, never past
-    `last_built`.
+    `closed` names, per phase, why it may not be entered now. `force` goes through closed gates, never past what is
+    `firm` or `last_built`.
     """
     effective = Phase.PASSTHROUGH
     overridden: list[str] = []
@@ -117,6 +118,8 @@ def effective_phase(
         if phase > last_built:
             reason = f"{phase} is not built yet; this version stops at {last_built}"
             return Holding(requested, effective, (reason,), tuple(overridden))
+        if reasons := tuple(firm.get(phase, ())):
+            return Holding(requested, effective, reasons, tuple(overridden))
         if reasons := tuple(closed.get(phase, ())):
             if not force:
                 return Holding(requested, effective, reasons)

@@ -91,6 +91,17 @@ def test_force_goes_through_gates_and_is_seen() -> None:
     assert str(holding) == "dark_read (forced past: backfill at 40%)"
 
 
+def test_force_does_not_go_past_what_is_firm() -> None:
+    holding = effective_phase(
+        P.DARK_READ,
+        closed={P.DUAL_WRITE: ["no spool"]},
+        firm={P.DARK_READ: ["rolled back"]},
+        force=True,
+        last_built=P.DECOMMISSION,
+    )
+    assert holding == Holding(P.DARK_READ, P.BACKFILL, ("rolled back",), ("no spool",))
+
+
 def test_force_does_not_go_past_what_is_built() -> None:
     closed = {P.DARK_READ: ["backfill at 40%"]}
     holding = effective_phase(P.PRIMARY_SWITCH, closed=closed, force=True, last_built=P.DARK_READ)

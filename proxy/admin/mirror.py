@@ -77,6 +77,8 @@ class TableReport(MirrorCounts):
     """schema.table, quoted where PostgreSQL would need it."""
     holding: TableHolding | None = None
     """None: as the rules alone decide."""
+    rollbacks: int = 0
+    """How often the table was taken back from `primary_switch` because a limit of `auto_rollback` was passed."""
     latency: list[int] = Field(default_factory=list)
     """Durations of store writes; see LATENCY_BUCKETS. Empty for none."""
     latency_sum: float = 0.0
@@ -137,6 +139,7 @@ def compose(
     cache: tuple[int, int] = (0, 0),
     shadow: ShadowReport | None = None,
     serving: ServingReport | None = None,
+    rollbacks: Mapping[tuple[str, str], int] = MappingProxyType({}),
 ) -> MirrorReport:
     """The report of one process from its parts.
 
@@ -160,6 +163,8 @@ def compose(
             reasons=list(holding.reasons),
             overridden=list(holding.overridden),
         )
+    for (database, table), count in rollbacks.items():
+        row(database, table)["rollbacks"] = count
     for key, history in histories.items():
         if key in rows:
             rows[key] |= {"backfill": history.backfill, "verify": history.verify}
@@ -224,7 +229,8 @@ _TABLE_MAXIMA = ("oldest_seconds", "lag_seconds", "lag_bytes")
 
 def _add(one: TableReport, other: TableReport) -> TableReport:
     values: dict[str, object] = {
-        name: getattr(one, name) + getattr(other, name) for name in (*TABLE_COUNTERS, "queued", "latency_sum")
+        name: getattr(one, name) + getattr(other, name)
+        for name in (*TABLE_COUNTERS, "queued", "latency_sum", "rollbacks")
     }
     values |= {name: max(getattr(one, name), getattr(other, name)) for name in _TABLE_MAXIMA}
     values["gaps"] = dict(Counter(one.gaps) | Counter(other.gaps))

@@ -39,6 +39,12 @@ def _gaps(source: Source) -> Iterator[Sample]:
             yield (table.database, table.table, cause), count
 
 
+def _forced(source: Source) -> Iterator[Sample]:
+    for table in _mirrored(source):
+        if table.holding is not None and table.holding.overridden:
+            yield (table.database, table.table), len(table.holding.overridden)
+
+
 def _latencies(source: Source) -> Iterator[Histogram]:
     for table in _mirrored(source):
         if table.latency:
@@ -155,6 +161,20 @@ MIRROR_METRICS: tuple[MetricRow, ...] = (
         (*_TABLE, "cause"),
         "Gaps in the ledger: writes that are not in the documents.",
         _gaps,
+    ),
+    MetricRow(
+        "table_rollbacks",
+        "counter",
+        _TABLE,
+        "How often the table was taken back from primary_switch because a limit of `auto_rollback` was passed.",
+        _tables(lambda t: t.rollbacks),
+    ),
+    MetricRow(
+        "table_forced_gates",
+        "gauge",
+        _TABLE,
+        "Closed gates that `force: true` has the table past; no sample where there are none.",
+        _forced,
     ),
     MetricRow(
         "mirror_store_write_seconds",

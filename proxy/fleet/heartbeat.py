@@ -151,6 +151,11 @@ class Heartbeat:
         silent = self._clock() - self.heard >= self._limits.proxy_lost_after / 2
         return silent or self.proxy in self.fleet.marked
 
+    @property
+    def met(self) -> bool:
+        """Whether the others were ever looked at."""
+        return self._looked > float("-inf")
+
     def add_holder(self, holder: Holder) -> None:
         self._holders.append(holder)
 

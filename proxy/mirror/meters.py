@@ -75,6 +75,13 @@ class TableMeter:
         self.latency[min(int(seconds * 1e9).bit_length(), LATENCY_BUCKETS - 1)] += 1
         self.latency_sum += seconds
 
+    def age(self, now: float, elsewhere: float | None = None) -> float:
+        """Seconds that the oldest write has waited; see `values`."""
+        oldest = self.oldest()
+        if elsewhere is not None:
+            oldest = elsewhere if oldest is None else min(oldest, elsewhere)
+        return 0.0 if oldest is None else max(0.0, now - oldest)
+
     def values(self, now: float, elsewhere: float | None = None) -> dict[str, Any]:
         """`elsewhere`: since when something waits that may be of this table, without being counted here yet."""
         oldest = self.oldest()
@@ -115,6 +122,12 @@ class Meters:
         if meter is None:
             meter = self._tables[key] = TableMeter()
         return meter
+
+    def lags(self) -> dict[tuple[str, str], float]:
+        """Seconds that the documents of each (database, table) are behind."""
+        now = self._clock()
+        waiting = {database: self.waiting(database) for database, _ in self._tables}
+        return {place: meter.age(now, waiting[place[0]]) for place, meter in self._tables.items()}
 
     def snapshot(self) -> dict[str, Any]:
         now = self._clock()

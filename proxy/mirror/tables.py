@@ -41,6 +41,34 @@ class Surroundings:
     """Database -> why its catalogue has not been read."""
     held: Mapping[str, str] | None = field(default_factory=lambda: MappingProxyType({}))
     """`database.schema.table` -> why it may not enter `dark_read`; None: not known yet."""
+    switch: Switchboard = field(default_factory=lambda: Switchboard())
+    """The same of `primary_switch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why a table may not be in a phase; nothing: it may."""
+
+    reasons: tuple[str, ...] = ()
+    """Those that `force` overrides."""
+    firm: tuple[str, ...] = ()
+    """Those that it does not."""
+
+
+UNKNOWN = Closed(firm=("the store has not told yet whether it may be served from there",))
+OPEN = Closed()
+
+
+@dataclass(frozen=True, slots=True)
+class Switchboard:
+    """Which tables may be in `primary_switch`."""
+
+    tables: Mapping[str, Closed] = field(default_factory=lambda: MappingProxyType({}))
+    """By `database.schema.table`."""
+    others: Closed = OPEN
+
+    def at(self, name: TableName) -> Closed:
+        return self.tables.get(str(name), self.others)
 
 
 class MirroredTable:
@@ -219,9 +247,15 @@ class _Judge:
                     refused = error.problems
                     reasons += map(str, refused)
         warnings = () if mirrored is None else mirrored.mapping.warnings
+        switch = self.surroundings.switch.at(name)
         holding = effective_phase(
             rule.phase,
-            closed={Phase.DUAL_WRITE: reasons, Phase.DARK_READ: self.before_dark_read(name)},
+            closed={
+                Phase.DUAL_WRITE: reasons,
+                Phase.DARK_READ: self.before_dark_read(name),
+                Phase.PRIMARY_SWITCH: switch.reasons,
+            },
+            firm={Phase.PRIMARY_SWITCH: switch.firm},
             # Nothing of this can be forced: there would be nowhere to write to, or nothing to write.
             force=rule.force and not reasons,
             last_built=self.last_built,

@@ -15,7 +15,13 @@ from proxy.admin.shadow import (
     ShadowReport,
     ShadowStatement,
 )
+from proxy.fleet.tallies import Counts
 from proxy.shadow.outcomes import Done, Outcome
+
+_COMPARED = tuple(
+    outcome.value for outcome in (Outcome.MATCH, Outcome.MISMATCH, Outcome.IGNORED, Outcome.TRANSIENT)
+)
+"""Outcomes of reads that both sides have answered."""
 
 
 @dataclass(slots=True)
@@ -66,6 +72,16 @@ class ShadowMeters:
         for seconds, buckets in ((done.source_seconds, known.source), (done.store_seconds, known.store)):
             if seconds is not None:
                 buckets[bucket(seconds)] += 1
+
+    def totals(self) -> dict[tuple[str, str], Counts]:
+        """By (database, table), since the process started."""
+        return {
+            place: Counts(
+                compared=sum(outcomes[name] for name in _COMPARED),
+                mismatched=outcomes[Outcome.MISMATCH.value],
+            )
+            for place, outcomes in self._tables.items()
+        }
 
     def report(self, *, waiting: int, up: bool, restarts: int) -> ShadowReport:
         return ShadowReport(

@@ -63,6 +63,18 @@ def test_a_table_that_is_held_and_has_nothing_to_tell_is_left_out() -> None:
     assert scrape(MirrorReport(tables=[left]))["causeway_mirror_gaps_open"] == {("ddl", *ORDERS): 1}
 
 
+def test_what_was_taken_back_and_what_is_forced() -> None:
+    switch = Phase.PRIMARY_SWITCH
+    forced = TableHolding(requested=switch, effective=switch, overridden=["2 open gaps", "mirror lag"])
+    tables = [
+        TableReport(database="shop", table="public.orders", holding=forced, captured=1),
+        TableReport(database="shop", table="public.items", rollbacks=3),
+    ]
+    samples = scrape(MirrorReport(tables=tables))
+    assert samples["causeway_table_rollbacks_total"]["shop", "public.items"] == 3
+    assert samples["causeway_table_forced_gates"] == {("shop", "public.orders"): 2}
+
+
 def test_gaps_are_counted_by_cause() -> None:
     table = TableReport(database="shop", table="public.orders", gaps={"ddl": 1, "copy": 3})
     assert scrape(MirrorReport(tables=[table]))["causeway_mirror_gaps_open"] == {

@@ -37,6 +37,22 @@ def test_a_snapshot_is_a_report() -> None:
     assert both.tables[0].captured == 10
 
 
+def test_lags_are_those_of_the_report() -> None:
+    meters = Meters(lambda: 100.0)
+    meters.table("shop", "public.accounts").oldest = lambda: 97.5
+    meters.table("shop", "public.quiet")
+    meters.table("blog", "public.posts")
+    meters.waiting = lambda database: 90.0 if database == "blog" else None
+    lags = meters.lags()
+    assert lags == {
+        ("shop", "public.accounts"): 2.5,
+        ("shop", "public.quiet"): 0.0,
+        ("blog", "public.posts"): 10.0,
+    }
+    rows = compose(meters.snapshot()).tables
+    assert {(row.database, row.table): row.lag_seconds for row in rows} == lags
+
+
 def test_nothing_waits_nothing_lags() -> None:
     meters = Meters(lambda: 100.0)
     table = meters.table("shop", "public.accounts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.admin.shadow import MAX_FINGERPRINTS, MAX_REASONS, OTHER, merge_shadows, shadow_status
+from proxy.fleet.tallies import Counts
 from proxy.shadow.meters import ShadowMeters, bucket
 from proxy.shadow.outcomes import Done, Outcome
 
@@ -36,6 +37,14 @@ def test_reads_are_counted_by_table_statement_and_reason() -> None:
         ("ignored", "column public.a.x", 1),
         ("dropped", "the queue is full", 1),
     }
+
+
+def test_totals_have_what_both_sides_answered() -> None:
+    meters = ShadowMeters()
+    assert meters.totals() == {}
+    for outcome in Outcome:
+        meters.count(done(outcome))
+    assert meters.totals() == dict.fromkeys([("shop", "public.a"), ("shop", "public.b")], Counts(4, 1))
 
 
 def test_statements_and_reasons_are_bounded() -> None:
