@@ -14,7 +14,7 @@ from proxy.backfill.gate import Refused, complaint, judge, pass_gate
 from proxy.backfill.joining import MAX_PROXIES
 from proxy.backfill.moves import pause, resume, say
 from proxy.backfill.run import Run, Status
-from proxy.backfill.throttle import probe
+from proxy.backfill.throttle import Replicas, probe
 from proxy.fleet.cancelling import end_if_cancelled
 from proxy.mirror.effects import Cause, Unseen
 from proxy.mirror.tables import MirroredTable
@@ -49,6 +49,7 @@ class Watch:
         self._now = now
         self._look_every = look_every
         self._probed = float("-inf")
+        self._replicas = Replicas()
         self._gating: asyncio.Task[None] | None = None
         self.source_throttle = ""
         """What of the source says to wait."""
@@ -123,7 +124,9 @@ class Watch:
     async def _probe(self) -> None:
         run = self._board.run
         before = self.source_throttle
-        self.source_throttle = await probe(self._host.source(self._table.database), run.tuning)
+        self.source_throttle = await probe(
+            self._host.source(self._table.database), run.tuning, self._replicas
+        )
         if self.source_throttle != before:
             if bool(self.source_throttle) != bool(before):
                 self._tell(f"waiting: {self.source_throttle}" if self.source_throttle else "going on")
