@@ -101,6 +101,9 @@ class _Owner:
 
     def release_server(self) -> None: ...
 
+    def client_backlog(self) -> int:
+        return 0
+
 
 def _nowhere(data: bytes) -> None:
     """A writer that costs next to nothing."""

@@ -49,6 +49,10 @@ class Stalled(IntEnum):
     """Until the server has answered everything it was sent."""
     DISK = 2
     """Until the transaction's effects are secured."""
+    BATCH = 3
+    """Until the end of a batch that may be served has come."""
+    STORE = 4
+    """Until the store has answered in the server's place."""
 
 
 class CaptureOwner(Protocol):
@@ -72,6 +76,9 @@ class CaptureOwner(Protocol):
         """Do not read from the server: its replies wait for the store."""
 
     def release_server(self) -> None: ...
+
+    def client_backlog(self) -> int:
+        """Bytes that wait to be taken by the client."""
 
 
 class Replies(Answers):
@@ -140,7 +147,8 @@ class Replies(Answers):
             if self._report_due:
                 self._report_due = False
                 self._report()
-            self._go_on()
+            if self._stalled:
+                self._go_on()
         path = self._counters.path
         path[BYTES_FROM_SERVER] += size
         spent = perf_counter_ns() - started

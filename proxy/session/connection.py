@@ -281,6 +281,10 @@ class Connection:
         if self.server is not None:
             self.server.release(HOLD_CAPTURE)
 
+    def client_backlog(self) -> int:
+        transport = self.client.transport
+        return 0 if transport is None else transport.get_write_buffer_size()
+
     def finish_client(self) -> None:
         self._stop_deadline()
         self.client.finish(self.around.close_timeout)

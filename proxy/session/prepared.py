@@ -8,7 +8,7 @@ from proxy.session.plan import Plan, Step
 class Prepared:
     """One prepared statement the session has."""
 
-    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twins")
+    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twins", "versions")
 
     def __init__(
         self, text: bytes, rest: bytes, plan: Plan | None, generation: int, *, spliced: bool
@@ -27,6 +27,8 @@ class Prepared:
         """The step as it was when it was spliced; None if it is not."""
         self.twins: dict[bool, bytes] = {}
         """Names of other copies, spliced (True) or not: for when what may be spliced has changed since."""
+        self.versions: tuple[object, ...] | None = None
+        """Of a read that might be served: the relations as they were when the server last accepted it."""
 
     @property
     def step(self) -> Step | None:

@@ -95,8 +95,8 @@ class CapturingRelay(CopyData):
             if self._splitter.broken:
                 self._lose_sight("invalid_frontend_length")
             self._flush()
-            if self._waiting_bytes > self.high_water:
-                self._owner.hold_client()
+            if self._waiting_bytes:
+                self._gathered()
         path = self._counters.path
         path[BYTES_FROM_CLIENT] += size
         spent = perf_counter_ns() - started

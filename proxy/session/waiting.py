@@ -58,6 +58,11 @@ class Waiting(Replies):
         """Deals with one message; False if it must wait, and will be asked about again."""
         raise NotImplementedError
 
+    def _gathered(self) -> None:
+        """More of the client's messages wait."""
+        if self._waiting_bytes > self.high_water:
+            self._owner.hold_client()
+
     def delays_eof(self) -> bool:
         """The client has ended its side; whether that must not reach the server yet. Then `pass_on_eof` says when."""
         self._eof = bool(self._waiting)

@@ -232,6 +232,7 @@ class CaptureScript:
         )
         self.counters = Counters()
         self.held: list[str] = []
+        self.backlog = 0
         self.ends = 0
         self.switches = 0
         self.relay = CapturingRelay(
@@ -276,6 +277,9 @@ class CaptureScript:
 
     def release_server(self) -> None:
         self.held = [leg for leg in self.held if leg != "server"]
+
+    def client_backlog(self) -> int:
+        return self.backlog
 
     # The transcript.
 
