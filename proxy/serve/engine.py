@@ -19,6 +19,7 @@ from proxy.logs import get_logger
 from proxy.mirror.tables import TableBook
 from proxy.serve.binary import Unencodable
 from proxy.serve.breaker import Breaker
+from proxy.serve.encode import formats_of
 from proxy.serve.meters import ServeMeters
 from proxy.serve.plans import Known, ServingPlans
 from proxy.serve.port import Declined, Handle, Read, Served
@@ -181,14 +182,14 @@ class ServeEngine:
     def reader(self, seconds: float) -> Reader:
         return self._reader(seconds)
 
-    def served(self, read: Read, known: Known, served: Served, count: int, began: float) -> None:
+    def served(self, read: Read, known: Known, served: Served, ties: tuple[int, ...], began: float) -> None:
         seconds = self._clock() - began
         self.meters.took(read.database, read.tables, seconds)
         share = read.limits.reverse_shadow
         if not share or self._shadow is None or self._dice() >= share:
             return
         if self._shadow.admit(read.database, known.candidate):
-            self._shadow.submit(_sampled(read, known.candidate, served, count, seconds), known.candidate)
+            self._shadow.submit(_sampled(read, known.candidate, served, ties, seconds), known.candidate)
 
 
 class _Running:
@@ -265,27 +266,27 @@ class _Running:
 
     async def _run(self, known: Known) -> None:
         try:
-            outcome, count = await self._outcome(known)
+            outcome, ties = await self._outcome(known)
         except StoreUnavailable:
             self._failed()
-            outcome, count = Declined(AWAY), 0
+            outcome, ties = Declined(AWAY), ()
         except StoreRefused:
             self._failed()
-            outcome, count = Declined(REFUSED), 0
+            outcome, ties = Declined(REFUSED), ()
         except CommandRejected:
             self._answered()
-            outcome, count = Declined(REJECTED), 0
+            outcome, ties = Declined(REJECTED), ()
         except Exception as error:  # whatever it is, PostgreSQL answers; it is of this read alone
             log.exception("served_read_failed", error, database=self._read.database)
-            outcome, count = Declined(BROKEN), 0
+            outcome, ties = Declined(BROKEN), ()
         wanted = self._then is not None
         self._left()
         self._settle(outcome)
         if wanted and isinstance(outcome, Served):
-            self._engine.served(self._read, known, outcome, count, self._began)
+            self._engine.served(self._read, known, outcome, ties, self._began)
 
-    async def _outcome(self, known: Known) -> tuple[Served | Declined, int]:
-        """And the number of rows."""
+    async def _outcome(self, known: Known) -> tuple[Served | Declined, tuple[int, ...]]:
+        """And its ties."""
         read = self._read
         limits = read.limits
         assert known.plan is not None
@@ -293,24 +294,24 @@ class _Running:
             encoder = known.encoder(read.result_formats, read.settings)
             bound = known.plan.bind(read.parameters, read.formats, read.settings)
         except (Inexact, Unencodable) as error:
-            return Declined(error.reason), 0
+            return Declined(error.reason), ()
         except ReadError:
-            return Declined(RAISES), 0
+            return Declined(RAISES), ()
         found = await self._result(bound, ReadLimits(limits.max_rows, limits.max_bytes))
         self._answered()
         if isinstance(found, Declined):
-            return found, 0
+            return found, ()
         if found.indeterminate:
-            return Declined(found.indeterminate), 0
+            return Declined(found.indeterminate), ()
         if (found.loose_head or found.loose_tail) and not known.constant:
-            return Declined(CUT), 0
+            return Declined(CUT), ()
         count = len(found.rows)
         if count > limits.max_rows:
-            return Declined(LARGE), 0
+            return Declined(LARGE), ()
         rows = encoder.rows(found.rows)
         if len(rows) > limits.max_bytes:
-            return Declined(LARGE), 0
-        return Served(encoder.description, rows, b"SELECT %d" % count), count
+            return Declined(LARGE), ()
+        return Served(encoder.description, rows, b"SELECT %d" % count), found.ties
 
     async def _result(self, bound: BoundRead, limits: ReadLimits) -> Result | Declined:
         try:
@@ -325,7 +326,9 @@ class _Running:
             return Declined(FOREIGN)
 
 
-def _sampled(read: Read, found: Candidate, served: Served, count: int, seconds: float) -> SampledRead:
+def _sampled(
+    read: Read, found: Candidate, served: Served, ties: tuple[int, ...], seconds: float
+) -> SampledRead:
     """What the shadow must know to ask PostgreSQL."""
     session = read.settings
     return SampledRead(
@@ -345,10 +348,12 @@ def _sampled(read: Read, found: Candidate, served: Served, count: int, seconds: 
         ),
         description=served.description,
         rows=served.rows,
-        count=count,
+        count=sum(ties),
         seconds=seconds,
         parameter_types=read.parameter_types,
         parameters=read.parameters,
-        formats=read.formats,
+        formats=formats_of(read.formats, len(read.parameters)),
         result_formats=read.result_formats,
+        served=True,
+        ties=ties,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from proxy.catalog.model import TypeInfo
@@ -14,6 +14,7 @@ from proxy.shadow.rows import CANONICAL, Row, texts
 from proxy.shadow.sample import Limits, SampledRead
 from proxy.sql.parse import Source
 from proxy.stores.protocol import StoreRefused, StoreUnavailable
+from proxy.translate import types as t
 from proxy.translate.api import (
     ForeignDocument,
     Inexact,
@@ -25,6 +26,7 @@ from proxy.translate.api import (
     SessionSettings,
     TooMuch,
 )
+from proxy.translate.inputs import parser
 from proxy.translate.outputs import writer
 from proxy.translate.types import Types
 
@@ -78,6 +80,29 @@ class Asker:
         """What the client got. Raises Unreadable."""
         return texts(self._read.rows, self._plan.columns, self._formats, self._types)
 
+    def served(self) -> list[Row]:
+        """The reply that the store gave, written as PostgreSQL's will be. Raises Unreadable."""
+        known = Types(self._types)
+        rewrites: list[Callable[[str], str] | None] = []
+        for column, code in zip(self._plan.columns, self._formats, strict=True):
+            oid = column.type_oid
+            rewrites.append(self._in_zone(oid, known) if code and _zoned(oid, known) else None)
+        rows = self.reply()
+        if not any(rewrites):
+            return rows
+        return [
+            tuple(
+                text if rewrite is None or text is None else rewrite(text)
+                for text, rewrite in zip(row, rewrites, strict=True)
+            )
+            for row in rows
+        ]
+
+    def _in_zone(self, oid: int, known: Types) -> Callable[[str], str]:
+        """From CANONICAL text to that of the session."""
+        parse, write = parser(oid, known, CANONICAL), writer(oid, known, self.session)
+        return lambda text: write(parse(text))
+
     def query(self, source: Source) -> str:
         """The read without parameters. Raises Unreadable."""
         read = self._read
@@ -123,3 +148,8 @@ class Asker:
             )
             for shown, row in zip(result.texts, result.rows, strict=True)
         ]
+
+
+def _zoned(oid: int, known: Types) -> bool:
+    """Whether the time zone changes how values are written."""
+    return t.TIMESTAMPTZ in (oid, known.element(oid))

@@ -15,7 +15,7 @@ from proxy.mirror.tables import MirroredTable
 from proxy.rulefiles.schema import Ignore
 from proxy.shadow import ledger as ledgers
 from proxy.shadow.answers import Answered, Asker, Failed
-from proxy.shadow.compare import Comparison, compare, first_rows
+from proxy.shadow.compare import Comparison, Shape, compare, first_rows
 from proxy.shadow.differing import Differing, differing, masked
 from proxy.shadow.judge import PAUSES, Look, Verdict, verdict
 from proxy.shadow.ledger import Ledger, Mismatch
@@ -70,6 +70,8 @@ class Case:
     """What it was compiled by: others mean other rules, or another catalogue."""
     seconds: float | None = None
     """The store's time."""
+    source_seconds: float | None = None
+    """PostgreSQL's time."""
 
     def done(self, outcome: Outcome, reason: str = "", accepted: str = "") -> Done:
         read, known = self.read, self.known
@@ -81,7 +83,7 @@ class Case:
             reason,
             known.fingerprint,
             known.statement,
-            read.seconds,
+            self.source_seconds,
             self.seconds,
             accepted,
         )
@@ -113,8 +115,10 @@ class Engine:
         self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def first(self, read: SampledRead) -> Done | Case:
-        """Runs the read on the store and compares; a case where that must be looked at again."""
-        plain = Done(read.number, read.database, read.tables, Outcome.SKIPPED, source_seconds=read.seconds)
+        """Runs the read where it was not run before, and compares; a case where that must be looked at again."""
+        plain = Done(read.number, read.database, read.tables, Outcome.SKIPPED)
+        if not read.served:
+            plain = replace(plain, source_seconds=read.seconds)
         try:
             known = self.plans.get(read)
         except Unsupported as error:
@@ -126,6 +130,10 @@ class Engine:
         ignored = tuple((table, table.rule.shadow.ignore) for table in plan.tables)
         types = plan.tables[0].snapshot.types if plan.tables else {}
         case = Case(read, known, plan, Asker(read, plan, types), ignored, self.plans)
+        if read.served:
+            case.seconds = read.seconds
+            return await self._first_served(case)
+        case.source_seconds = read.seconds
         if read.session().extra_float_digits < 1:
             return case.done(Outcome.SKIPPED, "extra_float_digits below 1")
         if "now" in plan.order.volatile or self._described_otherwise(read, plan):
@@ -147,15 +155,41 @@ class Engine:
             return case.done(Outcome.MATCH)
         if found.doubt:
             return case.done(Outcome.NONDETERMINISTIC, found.doubt)
+        return self._accepted(case)
+
+    async def _first_served(self, case: Case) -> Done | Case:
+        """The other way round: PostgreSQL is asked for what the store has answered."""
+        read, plan = case.read, case.plan
         if "user" in plan.order.volatile:
+            return case.done(Outcome.SKIPPED, "it depends on the session's user")
+        began = self._clock()
+        try:
+            ours = case.asker.served()
+            answer = await self._source_says(case, twice=False)
+        except (SourceFailed, Unreadable) as error:
+            return case.done(Outcome.ERROR, str(error))
+        except (TooMuch, Unsupported) as error:
+            return case.done(Outcome.SKIPPED, str(error))
+        case.source_seconds = self._clock() - began
+        if answer.described != tuple((column.name, column.type_oid) for column in plan.columns):
+            return case
+        shape = Shape(tuple(column.type_oid for column in plan.columns), read.ties)
+        if compare(answer.rows, ours, shape).equal:
+            return case.done(Outcome.MATCH)
+        return self._accepted(case)
+
+    @staticmethod
+    def _accepted(case: Case) -> Done | Case:
+        """Of a difference: what a rule says of all such, or the case itself."""
+        if "user" in case.plan.order.volatile:
             return case.done(Outcome.SKIPPED, "it differs, and depends on the session's user")
-        for table, ignore in ignored:
+        for table, ignore in case.ignored:
             if ignore.table:
                 return case.done(
                     Outcome.IGNORED, accepted=f"table {table.relation.schema}.{table.relation.name}"
                 )
-            if known.fingerprint in ignore.fingerprints:
-                return case.done(Outcome.IGNORED, accepted=f"fingerprint {known.fingerprint}")
+            if case.known.fingerprint in ignore.fingerprints:
+                return case.done(Outcome.IGNORED, accepted=f"fingerprint {case.known.fingerprint}")
         return case
 
     @staticmethod

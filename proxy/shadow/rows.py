@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.catalog.model import TypeInfo
+from proxy.documents.arrays import array
 from proxy.documents.types import NoCodec, codec_of
 from proxy.translate.api import OutputColumn, SessionSettings
+from proxy.translate.types import ELEMENTS
 
 Row = tuple[str | None, ...]
 
@@ -96,8 +98,12 @@ def values(rows: bytes, columns: int) -> list[tuple[bytes | None, ...]]:
 
 def reader(oid: int, typmod: int, types: Mapping[int, TypeInfo]) -> Callable[[bytes], str]:
     """From a value of the type in binary to its text in CANONICAL settings."""
+    element = ELEMENTS.get(oid, 0)
     try:
-        codec = codec_of(oid, typmod, types, "utf-8", within=True)
+        if element:  # the catalogue has only those that a column is of
+            codec = array(codec_of(element, typmod, types, "utf-8", within=True))
+        else:
+            codec = codec_of(oid, typmod, types, "utf-8", within=True)
     except NoCodec as error:
         raise Unreadable("a value in binary of a type the catalogue does not have") from error
     if not codec.binary:

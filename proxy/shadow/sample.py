@@ -66,6 +66,10 @@ class SampledRead:
     """As in a Bind message: none (all text), one for all, or one each."""
     partial: bool = False
     """Whether these are only the first rows: the client wanted no more."""
+    served: bool = False
+    """The reply is the store's, and PostgreSQL has not been asked: `seconds` is the store's time."""
+    ties: tuple[int, ...] = ()
+    """Of a served read: see `proxy.translate.api.Result`."""
 
     @property
     def size(self) -> int:
