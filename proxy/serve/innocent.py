@@ -16,7 +16,6 @@ FOLLOWED_ANYWAY = frozenset(
         "client_encoding",
         "datestyle",
         "intervalstyle",
-        "search_path",
         "standard_conforming_strings",
         "timezone",
     }
@@ -81,6 +80,8 @@ def keeps_settings(statement: Statement) -> bool:
     if kind in _QUIET:
         return True
     if kind is Kind.SET:
+        if statement.name == "search_path":
+            return statement.value is not None and "$user" not in statement.value
         return statement.name in FOLLOWED_ANYWAY or statement.name.startswith("transaction")
     if kind is Kind.OTHER:
         return statement.tag in _QUIET_OTHERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,9 +37,10 @@ QUERY = (
     + ", ".join(f"pg_catalog.current_setting('{name}', true)" for name in NAMES)
     + ", current_user::pg_catalog.text, CASE pg_catalog.pg_my_temp_schema() WHEN 0 THEN '0' ELSE "
     "(SELECT pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_class "
-    "WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) END"
+    "WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) END, "
+    "pg_catalog.array_to_json(pg_catalog.current_schemas(false))::pg_catalog.text"
 )
-"""Gives one row of text: NAMES, who the session is, and how many temporary relations it has."""
+"""Gives one row of text: NAMES, the user, how many temporary relations there are, and the search_path as JSON."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "us": 0.000001}
 _DURATION = re.compile(r"(\d+)(us|ms|s|min|h|d)?\Z")
@@ -62,6 +64,10 @@ class Known:
     values: dict[str, str]
     user: str
     temporary: bool
+    path: tuple[str, ...]
+    """The schemas of its search_path that there are, pg_catalog left out."""
+    shadowed: bool
+    """Whether its search_path has a schema before pg_catalog."""
     session: SessionSettings
     obstacle: str
     """Why no read of the session is served; empty: they may be."""
@@ -73,19 +79,26 @@ class Known:
 
 def known(row: Sequence[bytes | None]) -> Known | None:
     """From the row that QUERY gives; None where it is not one."""
-    if len(row) != len(NAMES) + 2:
+    if len(row) != len(NAMES) + 3:
         return None
     texts = [None if value is None else value.decode("utf-8", "replace") for value in row]
     values = {name: text for name, text in zip(NAMES, texts, strict=False) if text is not None}
-    return _judged(values, texts[-2] or "", texts[-1] != "0")
+    path: list[str] = json.loads(texts[-1] or "[]")
+    shadowed = "pg_catalog" in path[1:]
+    schemas = tuple(schema for schema in path if schema != "pg_catalog")
+    return _judged(values, texts[-3] or "", texts[-2] != "0", schemas, shadowed)
 
 
 def reported(before: Known, name: str, value: str) -> Known:
     """The server has told of a change."""
-    return _judged({**before.values, name: value}, before.user, before.temporary)
+    return _judged(
+        {**before.values, name: value}, before.user, before.temporary, before.path, before.shadowed
+    )
 
 
-def _judged(values: dict[str, str], user: str, temporary: bool) -> Known:
+def _judged(
+    values: dict[str, str], user: str, temporary: bool, path: tuple[str, ...], shadowed: bool
+) -> Known:
     obstacle = ""
     for name, allowed in _MUST_BE.items():
         if values.get(name) not in allowed:
@@ -95,6 +108,8 @@ def _judged(values: dict[str, str], user: str, temporary: bool) -> Known:
         obstacle = "the session has an idle_session_timeout"
     if temporary:
         obstacle = "the session may have temporary tables"
+    if shadowed:
+        obstacle = "the session's search_path has a schema before pg_catalog"
     idle = duration(values.get("idle_in_transaction_session_timeout", "0"))
     block = "the session has an idle_in_transaction_session_timeout" if idle != 0 else ""
     digits = values.get("extra_float_digits", "1")
@@ -113,7 +128,7 @@ def _judged(values: dict[str, str], user: str, temporary: bool) -> Known:
         now=None,
         user=user,
     )
-    return Known(values, user, temporary, session, obstacle, block, timeout or 0.0)
+    return Known(values, user, temporary, path, shadowed, session, obstacle, block, timeout or 0.0)
 
 
 def duration(text: str) -> float | None:

@@ -42,7 +42,7 @@ SHARE: Final = "the session is not among those whose reads are served"
 
 _SWALLOW: Final = b""
 
-NOTHING_KNOWN: Final = Known({}, "", False, SessionSettings(), UNASKED, UNASKED, 0.0)
+NOTHING_KNOWN: Final = Known({}, "", False, (), False, SessionSettings(), UNASKED, UNASKED, 0.0)
 """Where the question was not answered: it is asked again only after a while."""
 
 
@@ -299,7 +299,9 @@ class Outlook(CapturingRelay):
 
     def _serve_row(self, data: bytes, position: int, end: int) -> bytes | None:
         if self._hidden():
-            self._known = known(rewriting.values_of(data[position:end]))
+            told = self._known = known(rewriting.values_of(data[position:end]))
+            if told is not None:
+                self.plans.learned(told.path)
             return _SWALLOW
         return self._row(data, position, end)
 

@@ -306,6 +306,13 @@ class SessionPlans:
                 return
         self._take(identity)
 
+    def learned(self, path: tuple[str, ...]) -> None:
+        """The server has told the search_path of the session, which is in no transaction: the schemas there are."""
+        known = self._identity.path
+        if known is None or tuple(schema for schema in known if schema in path) != path:
+            self._before = path
+            self._take(replace(self._identity, path=path))
+
     def configured(self, names: frozenset[str]) -> None:
         """A function has changed settings, to what is not known."""
         identity = self._identity

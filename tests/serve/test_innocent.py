@@ -38,6 +38,8 @@ def test_settings_are_as_before(text: str) -> None:
         "UPDATE pg_settings SET setting = '0' WHERE name = 'extra_float_digits'",
         "SET extra_float_digits = 0",
         "SET ROLE bob",
+        "SET search_path = '$user', public",
+        "RESET search_path",
         "RESET ALL",
         "DISCARD ALL",
         "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",

@@ -29,9 +29,11 @@ PLAIN = {
 }
 
 
-def row(temporary: bytes = b"0", other: Mapping[str, str] = MappingProxyType({})) -> list[bytes | None]:
+def row(
+    temporary: bytes = b"0", path: bytes = b'["public"]', other: Mapping[str, str] = MappingProxyType({})
+) -> list[bytes | None]:
     values = {**PLAIN, **other}
-    return [*(values[name].encode() for name in NAMES), b"ann", temporary]
+    return [*(values[name].encode() for name in NAMES), b"ann", temporary, path]
 
 
 def test_a_plain_session_may_be_served() -> None:
@@ -77,6 +79,15 @@ def test_temporary_tables_go_before_all_others() -> None:
     assert "temporary" in found.obstacle
 
 
+def test_functions_of_a_schema_before_pg_catalog_are_not_the_servers_own() -> None:
+    found = known(row(path=b'["mine","pg_catalog"]'))
+    assert found is not None
+    assert (found.path, "pg_catalog" in found.obstacle) == (("mine",), True)
+    first = known(row(path=b'["pg_catalog","mine"]'))
+    assert first is not None
+    assert (first.path, first.obstacle) == (("mine",), "")
+
+
 def test_a_row_of_another_kind_says_nothing() -> None:
     assert known([b"1"]) is None
 
@@ -115,6 +126,7 @@ def test_a_server_answers_the_question(postgres: PostgresServer) -> None:
         found = known(_row(session))
         assert found is not None
         assert (found.obstacle, found.block_obstacle, found.statement_timeout) == ("", "", 90.0)
+        assert found.path == ("public",)
         session.execute("CREATE TEMP TABLE mine (id int)")
         found = known(_row(session))
         assert found is not None

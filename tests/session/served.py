@@ -53,7 +53,7 @@ def bind(
 
 def settings_reply(values: Mapping[str, str] = {}) -> bytes:
     found = {**SETTINGS, **values}
-    columns = [*(found[name].encode() for name in NAMES), b"ann", b"0"]
+    columns = [*(found[name].encode() for name in NAMES), b"ann", b"0", b'["public"]']
     return b"".join((PARSED, BOUND, row(*columns), complete("SELECT 1"), CLOSED, CLOSED, ready()))
 
 

@@ -201,3 +201,23 @@ def test_backslashes_where_they_may_escape() -> None:
     assert causes(session.plan(b"UPDATE orders SET note = 'plain'")) == []
     session.reported(b"standard_conforming_strings", b"on")
     assert causes(session.plan(rb"UPDATE orders SET note = 'a\b', total = 1")) == []
+
+
+def test_a_search_path_that_was_not_known_is_learned_from_the_server() -> None:
+    shared = Shared(ground())
+    session = shared.session(options="-c search_path=a,b")
+    assert session.identity.path is None
+    session.learned(("a", "b"))
+    assert session.identity.path == ("a", "b")
+    session.discarded()
+    session.learned(("public",))
+    assert session.identity.path == ("public",)
+
+
+def test_one_that_was_right_stays_as_it_is() -> None:
+    picture = snapshot([relation(SHOP, "orders")], search_paths={"ann": ("later", "public")})
+    session = Shared(ground(picture)).session()
+    session.learned(("public",))
+    assert session.identity.path == ("later", "public")
+    session.learned(("other",))
+    assert session.identity.path == ("other",)
