@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from time import monotonic
 from types import MappingProxyType
 
 import pytest
@@ -77,7 +78,7 @@ def test_but_not_behind_what_cannot_have(text: str) -> None:
 
 def test_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     script = ServedScript()
-    now = outlook.monotonic() + outlook.SETTINGS_AGE + 1
+    now = monotonic() + outlook.SETTINGS_AGE + 1
     monkeypatch.setattr(outlook, "monotonic", lambda: now)
     script.client(query(READ)).settle().stored().client_sees(*ANSWER, ready())
     to_store(script)
