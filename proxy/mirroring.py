@@ -49,6 +49,8 @@ from proxy.rulefiles.ruleset import RuleSet
 from proxy.rulefiles.types import Durability
 from proxy.session.capturing import Capturing
 from proxy.session.plan import Ground
+from proxy.serve.conditions import Conditions
+from proxy.serve.engine import ServeEngine, served_tables
 from proxy.session.plans import Plans
 from proxy.shadow.channel import Tables as ShadowTables
 from proxy.shadow.host import ShadowHost
@@ -190,13 +192,15 @@ class Mirroring:
             want_role=self._catalogue.want_role,
         )
         self.shadow = ShadowHost(settings.reveal(), ShadowFleet(self._heartbeat, self.gaps))
+        doors = Conditions(lambda: self._tables, self.gaps.counts, self.mirror.meters.lags)
+        self.serving = ServeEngine(self.store.link, doors, self.shadow)
         self._switching = Switching(
             self.store,
             self._heartbeat,
             lambda: self._tables,
             self.gaps.counts,
             self.mirror.meters.lags,
-            [self.shadow.meters.totals],
+            [self.shadow.meters.totals, self.serving.meters.totals],
         )
         self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow)
         self._unsubscribe = [
@@ -257,6 +261,7 @@ class Mirroring:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.serving.stop()
         await self._heartbeat.stop()
         await self.mirror.stop()
         await self._stop_gaps()
@@ -411,12 +416,14 @@ class Mirroring:
         self._generation += 1
         if self._started:
             self._heartbeat.tables_changed()
+        self.serving.use(self._tables)
         self._grounds.clear()
         for database, snapshot in snapshots.items():
             self._grounds[database] = ground_of(self._tables, database, snapshot, self._generation)
         self.shadow.use(
             ShadowTables(tuple(self._book.current.tables.values()), snapshots, self._surroundings()),
-            wanted=any(ground is not None and ground.dark is not None for ground in self._grounds.values()),
+            wanted=any(ground is not None and ground.dark is not None for ground in self._grounds.values())
+            or any(table.rule.reads.reverse_shadow for table in served_tables(self._tables)),
         )
         for name, table in self._tables.ruled.items():
             known = before.ruled.get(name)
@@ -487,6 +494,7 @@ class Mirroring:
             catalogues=[self._catalogue_report(database) for database in self._catalogue.databases],
             cache=(self.plans.hits, self.plans.misses),
             shadow=self.shadow.report(),
+            serving=self.serving.report(),
         )
 
     def _catalogue_report(self, database: str) -> CatalogueReport:

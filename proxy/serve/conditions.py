@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 
 from proxy.mirror.gap import GapCounts
 from proxy.mirror.tables import TableBook
+from proxy.serve.reasons import GAP, GONE, LAG
 
-GAP = "there is an open gap"
-LAG = "the mirror is too far behind"
 AGAIN = 0.05
 """Seconds that an answer holds: a session's own writes are not judged here but by what the mirror tells it."""
 
@@ -20,16 +20,17 @@ class Conditions:
         self,
         book: Callable[[], TableBook],
         gaps: Callable[[], GapCounts],
-        lag: Callable[[str, str], float],
-        clock: Callable[[], float],
+        lags: Callable[[], Mapping[tuple[str, str], float]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lag`: seconds that a table (`schema.table`) is behind; `clock` is monotonic."""
+        """`lags`: seconds that the documents of each (database, `schema.table`) are behind."""
         self._book = book
         self._gaps = gaps
-        self._lag = lag
+        self._lags = lags
         self._clock = clock
         self._until = 0.0
         self._known: dict[tuple[str, str], str] = {}
+        self._behind: Mapping[tuple[str, str], float] = {}
         self._gapped: frozenset[tuple[str, str]] = frozenset()
         self._bounds: dict[tuple[str, str], float] = {}
         self._of: TableBook | None = None
@@ -46,6 +47,10 @@ class Conditions:
             found = self._known[place] = self._judged(place)
         return found
 
+    def stale(self) -> None:
+        """A gap was recorded here: what is known does not hold, not even for a moment."""
+        self._until = 0.0
+
     def _look(self) -> None:
         book = self._book()
         if book is not self._of:
@@ -54,12 +59,13 @@ class Conditions:
                 (one.database, one.mapping.table): one.rule.gates.max_lag for one in book.mirrored()
             }
         self._gapped = frozenset((database, table) for (database, table, _), n in self._gaps().items() if n)
+        self._behind = self._lags()
         self._known.clear()
 
     def _judged(self, place: tuple[str, str]) -> str:
         bound = self._bounds.get(place)
         if bound is None:
-            return "the table is not mirrored any more"
+            return GONE
         if place in self._gapped:
             return GAP
-        return LAG if self._lag(*place) > bound else ""
+        return LAG if self._behind.get(place, 0.0) > bound else ""

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from pymongo.asynchronous.collection import AsyncCollection
 
 from proxy.admin.serving import ServingReport
 from proxy.logs import get_logger
-from proxy.mirror.tables import TableBook
+from proxy.mirror.tables import MirroredTable, TableBook
+from proxy.phases import Phase
 from proxy.serve.binary import Unencodable
 from proxy.serve.breaker import Breaker
 from proxy.serve.encode import formats_of
@@ -24,6 +25,19 @@ from proxy.serve.meters import ServeMeters
 from proxy.serve.plans import Known, ServingPlans
 from proxy.serve.port import Declined, Handle, Read, Served
 from proxy.serve.reader import ServingReader
+from proxy.serve.reasons import (
+    AWAY,
+    BREAKER,
+    BROKEN,
+    BUSY,
+    CUT,
+    FOREIGN,
+    LARGE,
+    RAISES,
+    REFUSED,
+    REJECTED,
+    TIMEOUT,
+)
 from proxy.shadow.candidates import Candidate
 from proxy.shadow.sample import SampledRead
 from proxy.stores.mongo_commands import Link
@@ -41,18 +55,6 @@ from proxy.translate.api import (
 )
 
 log = get_logger(__name__)
-
-TIMEOUT: Final = "the store took too long"
-AWAY: Final = "the store is away"
-REFUSED: Final = "the store refuses"
-REJECTED: Final = "the store did not take the read"
-BREAKER: Final = "the store is not asked for now, after errors"
-BUSY: Final = "as many reads as `concurrency` allows are under way"
-LARGE: Final = "the result is larger than `max_rows` or `max_bytes`"
-CUT: Final = "LIMIT or OFFSET without a total order"
-RAISES: Final = "it ends with an error"
-FOREIGN: Final = "a document holds what the mirror never writes"
-BROKEN: Final = "an error of the proxy"
 
 
 class Shadow(Protocol):
@@ -87,6 +89,8 @@ class ServeEngine:
         self.breaker = breaker or Breaker()
         self.plans = plans or ServingPlans()
         self.meters = ServeMeters()
+        self.wanted = False
+        """Whether any table was ever in `primary_switch`."""
         self._doors = doors
         self._shadow = shadow
         self._clock = clock
@@ -99,6 +103,7 @@ class ServeEngine:
     def use(self, book: TableBook) -> None:
         """Other rules, catalogues or phases."""
         self.plans.use(book)
+        self.wanted = self.wanted or any(True for _ in served_tables(book))
 
     # What sessions ask.
 
@@ -143,7 +148,10 @@ class ServeEngine:
 
     # What others ask.
 
-    def report(self) -> ServingReport:
+    def report(self) -> ServingReport | None:
+        """None while no table was ever in `primary_switch`."""
+        if not self.wanted:
+            return None
         return self.meters.report(
             breaker=self.breaker.state.value,
             opened=self.breaker.opened,
@@ -357,3 +365,11 @@ def _sampled(
         served=True,
         ties=ties,
     )
+
+
+def served_tables(book: TableBook) -> Iterator[MirroredTable]:
+    """Those in effective `primary_switch` or later."""
+    for table in book.mirrored():
+        holding = book.holding(table.database, table.relation.schema, table.relation.name)
+        if holding is not None and holding.effective >= Phase.PRIMARY_SWITCH:
+            yield table

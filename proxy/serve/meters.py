@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from proxy.admin.quantile import LATENCY_BUCKETS
 from proxy.admin.serving import MAX_REASONS, OTHER, ReadCount, ReadLatency, ServingReport
+from proxy.fleet.tallies import NOTHING, Counts
+from proxy.serve.reasons import STORE_FAILED
 
 
 class ServeMeters:
@@ -39,6 +41,19 @@ class ServeMeters:
                 self._sums[key] = 0.0
             buckets[bucket] += 1
             self._sums[key] += seconds
+
+    def totals(self) -> dict[tuple[str, str], Counts]:
+        """By (database, table), since the process started."""
+        found: dict[tuple[str, str], Counts] = {}
+        for (database, table, source, reason), count in self._counts.items():
+            if source == "store":
+                counts = Counts(served=count)
+            elif reason in STORE_FAILED:
+                counts = Counts(failed=count)
+            else:
+                continue
+            found[database, table] = found.get((database, table), NOTHING) + counts
+        return found
 
     def report(
         self, *, breaker: str, opened: int, running: int, plans: int, hits: int, misses: int

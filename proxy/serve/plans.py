@@ -10,6 +10,7 @@ from proxy.mirror.gap import table_name
 from proxy.mirror.tables import TableBook
 from proxy.serve.binary import Unencodable
 from proxy.serve.encode import RowEncoder, formats_of, length_of
+from proxy.serve.reasons import APPROXIMATE, FAILED, LONG, TIMED
 from proxy.shadow.candidates import Candidate, DarkTable
 from proxy.sql.bounded import Bounded
 from proxy.translate.api import ReadPlan, SessionSettings, Unsupported
@@ -26,11 +27,6 @@ MAX_STATEMENT: Final = 16 * 1024
 KEPT: Final = 2000
 ENCODERS: Final = 32
 """Kept of one plan: combinations of formats and settings."""
-
-TIMED: Final = "its result depends on the time of the transaction"
-APPROXIMATE: Final = "the last digits of floats depend on the order in which they are added"
-LONG: Final = "a statement that is too long"
-FAILED: Final = "a statement that could not be compiled"
 
 Settings = tuple[str, str, str, int, str]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
-from proxy.serve.conditions import AGAIN, GAP, LAG, Conditions
+from proxy.serve.conditions import AGAIN, Conditions
+from proxy.serve.reasons import GAP, GONE, LAG
 from tests.catalog.made import INT4, attribute, relation, snapshot
 from tests.rulefiles.texts import rules
 
@@ -29,7 +30,9 @@ class World:
         self.lag = 0.0
         self.now = 100.0
         self.asked = 0
-        self.conditions = Conditions(lambda: self.book, self.counts, lambda *_: self.lag, lambda: self.now)
+        self.conditions = Conditions(
+            lambda: self.book, self.counts, lambda: {("shop", "public.a"): self.lag}, lambda: self.now
+        )
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         self.asked += 1
@@ -45,8 +48,8 @@ class World:
 def test_a_table_without_gap_and_lag_is_open() -> None:
     world = World()
     assert world.closed() == ""
-    assert world.closed("public.b") != ""
-    assert world.closed(database="other") != ""
+    assert world.closed("public.b") == GONE
+    assert world.closed(database="other") == GONE
 
 
 def test_a_gap_closes_it_until_it_is_closed() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg import pq
 
+from proxy.admin.serving import ServingReport
 from proxy.mirror.tables import TableBook
-from proxy.serve import engine as engines
-from proxy.serve import plans as known_plans
+from proxy.serve import reasons
 from proxy.serve.breaker import Breaker, BreakerLimits
 from proxy.serve.engine import ServeEngine
 from proxy.serve.port import Declined, Read, Served, ServeLimits
@@ -133,6 +133,14 @@ class Bench:
             limits,
         )
 
+    def report(self) -> ServingReport:
+        assert self.engine.report() is None  # no table is in primary_switch
+        self.engine.wanted = True
+        found = self.engine.report()
+        self.engine.wanted = False
+        assert found is not None
+        return found
+
     async def serve(self, read: Read) -> Served | Declined:
         future: asyncio.Future[Served | Declined] = asyncio.get_running_loop().create_future()
         self.engine.serve(read, future.set_result)
@@ -212,11 +220,11 @@ async def test_formats_of_single_columns_and_binary_parameters(bench: Bench) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("SELECT id FROM author WHERE born < now()", known_plans.TIMED),
-        ("SELECT sum(weight) FROM book", known_plans.APPROXIMATE),
+        ("SELECT id FROM author WHERE born < now()", reasons.TIMED),
+        ("SELECT sum(weight) FROM book", reasons.APPROXIMATE),
         ("SELECT id FROM author WHERE name ~ 'x'", ""),
         ("SELECT nothing FROM author", ""),
-        ("SELECT id FROM author WHERE name = '" + "x" * 20_000 + "'", known_plans.LONG),
+        ("SELECT id FROM author WHERE name = '" + "x" * 20_000 + "'", reasons.LONG),
     ],
 )
 async def test_texts_that_are_never_served(bench: Bench, text: str, reason: str) -> None:
@@ -232,23 +240,23 @@ async def test_texts_that_are_never_served(bench: Bench, text: str, reason: str)
 @pytest.mark.parametrize(
     ("text", "parameters", "more", "reason"),
     [
-        ("SELECT id FROM author LIMIT 3", (), {}, engines.CUT),
-        ("SELECT id FROM author ORDER BY active LIMIT 3", (), {}, engines.CUT),
-        ("SELECT id FROM author ORDER BY active LIMIT 3 OFFSET 14", (), {}, engines.CUT),
+        ("SELECT id FROM author LIMIT 3", (), {}, reasons.CUT),
+        ("SELECT id FROM author ORDER BY active LIMIT 3", (), {}, reasons.CUT),
+        ("SELECT id FROM author ORDER BY active LIMIT 3 OFFSET 14", (), {}, reasons.CUT),
         ("SELECT count(*) FROM (SELECT id FROM author WHERE active LIMIT 3) x WHERE id > 3", (), {}, ""),
         ("SELECT DISTINCT ON (active) active, id FROM author", (), {}, ""),
-        ("SELECT 10 / (id - 7) FROM author", (), {}, engines.RAISES),
-        ("SELECT id FROM author WHERE id = $1", (b"no number",), {}, engines.RAISES),
+        ("SELECT 10 / (id - 7) FROM author", (), {}, reasons.RAISES),
+        ("SELECT id FROM author WHERE id = $1", (b"no number",), {}, reasons.RAISES),
         ("SELECT id FROM author", (), {"results": (0, 1)}, "result formats that do not fit"),
         ("SELECT born FROM author", (), {"date_style": "German, DMY"}, ""),
         ("SELECT weight FROM book WHERE id = 1", (), {"extra_float_digits": 0}, ""),
-        ("SELECT id FROM book", (), {"limits": replace(LIMITS, max_rows=50)}, engines.LARGE),
-        ("SELECT id, title FROM book", (), {"limits": replace(LIMITS, max_bytes=1000)}, engines.LARGE),
+        ("SELECT id FROM book", (), {"limits": replace(LIMITS, max_rows=50)}, reasons.LARGE),
+        ("SELECT id, title FROM book", (), {"limits": replace(LIMITS, max_bytes=1000)}, reasons.LARGE),
         (
             "SELECT a.id FROM author a, author b",
             (),
             {"limits": replace(LIMITS, max_rows=100)},
-            engines.LARGE,
+            reasons.LARGE,
         ),
     ],
 )
@@ -257,9 +265,9 @@ async def test_what_is_not_exact_is_declined(
 ) -> None:
     assert bench.engine.supported(bench.world.database, text, (), ("public",)) == ""
     found = await bench.reason(text, parameters, **more)
-    assert found == (reason or found) != engines.BROKEN
-    assert bench.engine.report().running == 0
-    assert bench.engine.report().breaker == "closed"
+    assert found == (reason or found) != reasons.BROKEN
+    assert bench.report().running == 0
+    assert bench.report().breaker == "closed"
 
 
 @pytest.mark.integration
@@ -280,13 +288,13 @@ async def test_the_deadline_holds_whatever_the_store_does(world: World) -> None:
     began = loop.time()
     short = replace(LIMITS, timeout=0.1)
     reads = [bench.serve(bench.read("SELECT id FROM author", limits=short)) for _ in range(3)]
-    assert await asyncio.gather(*reads) == [Declined(engines.TIMEOUT)] * 3
+    assert await asyncio.gather(*reads) == [Declined(reasons.TIMEOUT)] * 3
     assert 0.1 <= loop.time() - began < 1.0
-    assert bench.engine.open(world.database, ("public.author",)) == engines.BREAKER
-    assert await bench.reason("SELECT id FROM author") == engines.BREAKER
+    assert bench.engine.open(world.database, ("public.author",)) == reasons.BREAKER
+    assert await bench.reason("SELECT id FROM author") == reasons.BREAKER
     assert bench.fake is not None
     assert bench.fake.asked == 3
-    report = bench.engine.report()
+    report = bench.report()
     assert (report.breaker, report.opened, report.running) == ("open", 1, 0)
 
 
@@ -294,10 +302,10 @@ async def test_the_deadline_holds_whatever_the_store_does(world: World) -> None:
 @pytest.mark.parametrize(
     ("error", "reason", "breaker"),
     [
-        (StoreUnavailable("gone"), engines.AWAY, "open"),
-        (StoreRefused("no"), engines.REFUSED, "open"),
-        (CommandRejected(2, "BadValue"), engines.REJECTED, "closed"),
-        (ZeroDivisionError("ours"), engines.BROKEN, "closed"),
+        (StoreUnavailable("gone"), reasons.AWAY, "open"),
+        (StoreRefused("no"), reasons.REFUSED, "open"),
+        (CommandRejected(2, "BadValue"), reasons.REJECTED, "closed"),
+        (ZeroDivisionError("ours"), reasons.BROKEN, "closed"),
     ],
 )
 async def test_errors_of_the_store(world: World, error: Exception, reason: str, breaker: str) -> None:
@@ -307,7 +315,7 @@ async def test_errors_of_the_store(world: World, error: Exception, reason: str, 
     bench = Bench(world, says=fail, breaker=BreakerLimits(consecutive=2))
     for _ in range(2):
         assert await bench.reason("SELECT id FROM author") == reason
-    assert bench.engine.report().breaker == breaker
+    assert bench.report().breaker == breaker
 
 
 @pytest.mark.integration
@@ -317,7 +325,7 @@ async def test_a_foreign_document_is_declined(world: World) -> None:
     async def says() -> list[bytes]:
         return [bson.encode({"_id": "no number", "_cw": {}})]
 
-    assert await Bench(world, says=says).reason("SELECT id FROM author") == engines.FOREIGN
+    assert await Bench(world, says=says).reason("SELECT id FROM author") == reasons.FOREIGN
 
 
 @pytest.mark.integration
@@ -332,7 +340,7 @@ async def test_a_read_that_is_cancelled_tells_nobody(world: World) -> None:
     handle.cancel()
     await bench.engine.stop()
     assert told == []
-    assert bench.engine.report().running == 0
+    assert bench.report().running == 0
     assert bench.engine.breaker.state.value == "closed"
 
 
@@ -349,13 +357,13 @@ async def test_no_more_reads_at_once_than_the_rule_allows(world: World) -> None:
     most = table.rule.reads.concurrency
     waiting = [asyncio.ensure_future(bench.serve(bench.read("SELECT id FROM author"))) for _ in range(most)]
     await asyncio.sleep(0)
-    assert await bench.reason("SELECT id FROM author") == engines.BUSY
+    assert await bench.reason("SELECT id FROM author") == reasons.BUSY
     other = asyncio.ensure_future(bench.serve(bench.read("SELECT id FROM book")))
     go.set()
     found = await asyncio.gather(*waiting, other)
     assert all(isinstance(one, Served) for one in found)
     assert isinstance(await bench.serve(bench.read("SELECT id FROM author")), Served)
-    assert bench.engine.report().running == 0
+    assert bench.report().running == 0
 
 
 @pytest.mark.integration
@@ -402,12 +410,12 @@ async def test_a_share_of_what_was_served_goes_to_the_shadow(world: World) -> No
 async def test_reads_are_counted_and_timed(bench: Bench) -> None:
     assert isinstance(await bench.serve(bench.read("SELECT id FROM author WHERE id = 1")), Served)
     bench.engine.count(bench.world.database, ("public.author",), "store", "")
-    bench.engine.count(bench.world.database, ("public.author", "public.book"), "postgres", engines.CUT)
-    report = bench.engine.report()
+    bench.engine.count(bench.world.database, ("public.author", "public.book"), "postgres", reasons.CUT)
+    report = bench.report()
     assert [(one.table, one.source, one.reason, one.count) for one in report.reads] == [
-        ("public.author", "postgres", engines.CUT, 1),
+        ("public.author", "postgres", reasons.CUT, 1),
         ("public.author", "store", "", 1),
-        ("public.book", "postgres", engines.CUT, 1),
+        ("public.book", "postgres", reasons.CUT, 1),
     ]
     ((latency),) = report.latencies
     assert latency.table == "public.author"

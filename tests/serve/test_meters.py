@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from proxy.admin.serving import MAX_REASONS, OTHER
+from proxy.fleet.tallies import Counts
+from proxy.serve import reasons
 from proxy.serve.meters import ServeMeters
 
 
@@ -18,6 +20,18 @@ def test_reasons_are_bounded() -> None:
     assert counts["public.b", "store", ""] == 1
     assert len(counts) <= MAX_REASONS + 2
     assert sum(counts.values()) == MAX_REASONS + 13
+
+
+def test_what_tells_of_the_health_of_the_store() -> None:
+    meters = ServeMeters()
+    for reason in (reasons.TIMEOUT, reasons.AWAY, reasons.BREAKER, reasons.CUT, "a lock"):
+        meters.count("shop", ("public.a",), "postgres", reason)
+    for _ in range(4):
+        meters.count("shop", ("public.a", "public.b"), "store", "")
+    assert meters.totals() == {
+        ("shop", "public.a"): Counts(served=4, failed=3),
+        ("shop", "public.b"): Counts(served=4),
+    }
 
 
 def test_times_of_tables() -> None:
