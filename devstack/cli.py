@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "prepare", "install and build what is needed, once, without starting anything", _prepare, choices=True
     )
+    add(
+        "versions",
+        "install the PostgreSQL servers of the other versions that tests run on",
+        _versions,
+    )
     add("hold", "run both in the foreground until SIGTERM (what `up` starts)", _hold, choices=True)
     return parser
 
@@ -165,6 +170,23 @@ def _prepare(options: argparse.Namespace) -> int:
             find_installation("rootfs"), DOCUMENTDB.kind, DOCUMENTDB.script, DOCUMENTDB.template_settings
         )
     print("devstack is ready")
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    from devstack.installation import find_installation, system_major
+    from devstack.postgres import SOURCE
+    from devstack.prebuilt import PREBUILT, unavailable
+    from devstack.template import template
+
+    reason = unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        return 0
+    for major in PREBUILT:
+        if major != system_major():
+            template(find_installation(str(major)), SOURCE.kind, SOURCE.script, SOURCE.template_settings)
+            print(f"PostgreSQL {major} is ready")
     return 0
 
 

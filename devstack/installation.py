@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devstack.accounts import Account, server_account
@@ -27,6 +27,8 @@ class Installation:
     """Directory of psql, pgbench and the others, to be run on this machine as they are."""
     rootfs: Path | None = None
     """Where set, the server runs inside this root file system, sandboxed."""
+    prebuilt: Path | None = None
+    """Where set, the server's own files, instead of those in the root file system."""
 
     @property
     def major(self) -> int:
@@ -43,6 +45,9 @@ class Installation:
             return [str(self.bin / program), *arguments]
         from devstack.sandbox import sandbox_command
 
+        if self.prebuilt is not None:
+            command = [str(self.prebuilt / "bin" / program), *arguments]
+            return sandbox_command(self.rootfs, writable, command, readable=[self.prebuilt])
         inside = f"/usr/lib/postgresql/{self.major}/bin/{program}"
         return sandbox_command(self.rootfs, writable, [inside, *arguments])
 
@@ -50,18 +55,21 @@ class Installation:
 def find_installation(choice: str | None = None) -> Installation:
     """The PostgreSQL to run.
 
-    `choice` (else the environment variable CAUSEWAY_POSTGRES) is `system`, `rootfs` or a directory of
+    `choice` (else the environment variable CAUSEWAY_POSTGRES) is `system`, `rootfs`, a major version (the
+    machine's own or the root file system's where it is theirs, else a prebuilt server) or a directory of
     binaries; without it: the machine's own server where one is installed, else the root file system's.
     """
     choice = choice or os.environ.get(CHOICE_VARIABLE) or "auto"
     if choice == "rootfs":
         return _from_rootfs()
+    if re.fullmatch(r"\d\d", choice):
+        return _of_version(int(choice))
     if choice not in ("auto", "system"):
         directory = Path(choice).expanduser()
         if not (directory / "postgres").is_file():
             raise DevstackError(
                 f"{CHOICE_VARIABLE}={choice}: there is no `postgres` in that directory; "
-                "give `system`, `rootfs` or the directory that holds initdb and postgres"
+                "give `system`, `rootfs`, a major version or the directory that holds initdb and postgres"
             )
         return _from_directory(directory.resolve())
     found = system_bindir()
@@ -85,7 +93,7 @@ def system_bindir(root: Path = _DEBIAN_ROOT) -> Path | None:
             return -1.0
 
     for directory in sorted(root.glob("*/bin"), key=release, reverse=True):
-        if all((directory / name).is_file() for name in ("postgres", "initdb")):
+        if _complete(directory):
             return directory
     program = shutil.which("postgres")
     if program:
@@ -93,6 +101,16 @@ def system_bindir(root: Path = _DEBIAN_ROOT) -> Path | None:
         if (directory / "initdb").is_file():
             return directory
     return None
+
+
+def system_major() -> int:
+    """The major version of the machine's own server; 0 where it has none."""
+    found = system_bindir()
+    return _from_directory(found).major if found is not None else 0
+
+
+def _complete(directory: Path) -> bool:
+    return all((directory / name).is_file() for name in ("postgres", "initdb"))
 
 
 def _from_directory(directory: Path) -> Installation:
@@ -105,6 +123,22 @@ def _from_rootfs() -> Installation:
     rootfs = ensure_rootfs()
     version = _version([str(rootfs.client_bin / "postgres"), "--version"])
     return Installation(version=version, bin=rootfs.client_bin, rootfs=rootfs.path)
+
+
+def _of_version(major: int) -> Installation:
+    from devstack.prebuilt import ensure_prebuilt
+    from devstack.rootfs import POSTGRES_MAJOR, ensure_rootfs
+
+    if major == POSTGRES_MAJOR:
+        return _from_rootfs()
+    own = _DEBIAN_ROOT / str(major) / "bin"
+    if _complete(own):
+        return _from_directory(own)
+    files = ensure_prebuilt(major)
+    rootfs = ensure_rootfs()
+    found = Installation("", rootfs.client_bin, rootfs.path, files)
+    version = _version(found.server_command("postgres", "--version", writable=[]))
+    return replace(found, version=version)
 
 
 def _version(command: list[str]) -> str:

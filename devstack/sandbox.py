@@ -13,9 +13,14 @@ _LINKS = ("bin", "lib", "lib64", "sbin")
 
 
 def sandbox_command(
-    rootfs: Path, writable: Sequence[Path], command: Sequence[str], *, writable_rootfs: bool = False
+    rootfs: Path,
+    writable: Sequence[Path],
+    command: Sequence[str],
+    *,
+    readable: Sequence[Path] = (),
+    writable_rootfs: bool = False,
 ) -> list[str]:
-    """`command` with `rootfs` as its root, read-only, and `writable` at the same paths as outside.
+    """`command` with `rootfs` as its root, read-only, and `writable` and `readable` at the same paths as outside.
 
     It has its own process and user name spaces (uid 1000: the account `postgres` of the root file
     system) and the machine's network, and is killed with the process that runs it.
@@ -32,6 +37,8 @@ def sandbox_command(
         if (rootfs / name).is_symlink():
             argv += ["--symlink", f"usr/{name}", f"/{name}"]
     argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+    for path in readable:
+        argv += ["--ro-bind", str(path), str(path)]
     for path in writable:
         argv += ["--bind", str(path), str(path)]
     return [*argv, "--", *command]

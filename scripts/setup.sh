@@ -116,6 +116,9 @@ case $purpose in test | bench | all) ensure_compiled ;; esac
   "$venv/bin/python" -m devstack prepare
 case $purpose in
   test | all)
+    once versions "devstack/prebuilt.py devstack/rootfs.py" \
+      "PostgreSQL servers of the other versions (the first time about 92 MB to download)" \
+      "Is a registry of Node.js packages reachable? Try: npm ping" "$venv/bin/python" -m devstack versions
     once node "tests/clients/node/package.json tests/clients/node/package-lock.json" \
       "Node.js clients" "Is a registry of Node.js packages reachable? Try: npm ping" tests/clients/node/install.sh
     ;;

@@ -1,4 +1,7 @@
-"""Every supported server that is at hand: the machine's own and PostgreSQL 18."""
+"""The PostgreSQL servers of these tests, and one database or transaction on them.
+
+A module to which the version makes a difference runs on every one: `pytestmark = on_every_version`.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,20 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 
-from devstack.postgres import PostgresServer, start_postgres
+from devstack.postgres import PostgresServer
 from proxy.catalog.introspect import Reading, read_snapshot
 from proxy.catalog.model import Relation, Snapshot
 from proxy.catalog.source import SourceDatabase
 from proxy.mirror.effects import TableId
+from tests.support.versions import EVERY, USUAL, server_of
+
+on_every_version = pytest.mark.parametrize("server", EVERY, indirect=True)
 
 
-@pytest.fixture(scope="session", params=["system", "rootfs"])
-def server(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[PostgresServer]:
-    if request.param == "system":
-        yield postgres
-    else:
-        with start_postgres("rootfs") as newest:
-            assert newest.major >= 18
-            yield newest
+@pytest.fixture(scope="session", params=USUAL)
+def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    with server_of(request.param, request) as server:
+        yield server
 
 
 @dataclass

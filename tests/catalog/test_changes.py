@@ -11,7 +11,7 @@ import pytest
 from proxy.catalog.changes import Verdict, changes
 from proxy.catalog.model import Snapshot
 from proxy.mirror.effects import TableId
-from tests.catalog.conftest import Place, Scratch, find
+from tests.catalog.conftest import Place, Scratch, find, on_every_version
 from tests.catalog.made import attribute, relation, snapshot
 
 T = TableId("public", "t")
@@ -69,6 +69,7 @@ DDL = (
 
 
 @pytest.mark.integration
+@on_every_version
 @pytest.mark.parametrize(("name", "ddl", "verdict"), DDL, ids=[ddl[0].replace(" ", "_") for ddl in DDL])
 async def test_ddl(scratch: Scratch, name: str, ddl: str, verdict: str) -> None:
     await scratch.run("""
@@ -93,6 +94,7 @@ async def test_ddl(scratch: Scratch, name: str, ddl: str, verdict: str) -> None:
 
 
 @pytest.mark.integration
+@on_every_version
 async def test_partitions(place: Place) -> None:
     place.run("""
         create table t (id int primary key) partition by range (id);

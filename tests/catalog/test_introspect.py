@@ -6,9 +6,9 @@ import pytest
 
 from proxy.catalog.introspect import read_digest, read_snapshot
 from proxy.catalog.limits import CatalogueLimits
-from tests.catalog.conftest import Place, Scratch, find, table_id
+from tests.catalog.conftest import Place, Scratch, find, on_every_version, table_id
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, on_every_version]
 
 
 async def test_columns(place: Place) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from proxy.catalog import queries
-from tests.catalog.conftest import Place
+from tests.catalog.conftest import Place, on_every_version
 
 
 @pytest.mark.integration
+@on_every_version
 @pytest.mark.parametrize("server_version", [130000, 140000, 180000])
 async def test_every_form_runs(place: Place, server_version: int) -> None:
     import asyncpg

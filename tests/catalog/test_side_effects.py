@@ -11,7 +11,7 @@ from proxy.catalog.side_effects import reached, side_effects
 from proxy.catalog.topology import Node, Topology
 from proxy.mirror.effects import Cause
 from proxy.sql.model import Verb
-from tests.catalog.conftest import Scratch, find
+from tests.catalog.conftest import Scratch, find, on_every_version
 
 pytestmark = pytest.mark.integration
 
@@ -203,6 +203,7 @@ def _tables(snapshot: Snapshot) -> dict[int, str]:
     return {oid: relation.name for oid, relation in snapshot.relations.items()}
 
 
+@on_every_version
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
 async def test_what_a_write_brings_about(scratch: Scratch, case: Case) -> None:
     await scratch.run(case.schema)
@@ -224,6 +225,7 @@ async def test_what_a_write_brings_about(scratch: Scratch, case: Case) -> None:
     assert changed - own == {names[table] for table in reached(snapshot, oid, case.verb)} - own
 
 
+@on_every_version
 async def test_rows_are_followed_by_the_foreign_key(scratch: Scratch) -> None:
     await scratch.run(SHOP)
     snapshot = await scratch.read("customers", "orders")
@@ -237,6 +239,7 @@ async def test_rows_are_followed_by_the_foreign_key(scratch: Scratch) -> None:
     assert (key.parent, key.child) == (find(snapshot, "customers").oid, find(snapshot, "orders").oid)
 
 
+@on_every_version
 async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(scratch: Scratch) -> None:
     """Every effect of it hangs on the foreign key, those beyond the child too."""
     await scratch.run(
@@ -259,6 +262,7 @@ async def test_an_update_that_leaves_the_key_alone_sets_nothing_off(scratch: Scr
     assert deletes == {"orders": (Reach.ROWS, False), "totals": (Reach.TABLE, True)}
 
 
+@on_every_version
 async def test_truncate_cascade_empties_what_refers_to_it(scratch: Scratch) -> None:
     await scratch.run(
         SHOP + "create table notes (id int primary key, line int references lines);"
@@ -275,6 +279,7 @@ async def test_truncate_cascade_empties_what_refers_to_it(scratch: Scratch) -> N
     assert {"customers", "orders"} <= snapshot.watched
 
 
+@on_every_version
 async def test_truncate_of_partitions(scratch: Scratch) -> None:
     await scratch.run("""
         create table p (id int primary key) partition by range (id);
@@ -288,6 +293,7 @@ async def test_truncate_of_partitions(scratch: Scratch) -> None:
     assert said == {"p": {"p_1", "c", "c_1"}, "p_1": {"c", "c_1"}}
 
 
+@on_every_version
 async def test_truncate_triggers(scratch: Scratch) -> None:
     await scratch.run(
         COUNTED
@@ -307,6 +313,7 @@ async def test_truncate_triggers(scratch: Scratch) -> None:
     assert not snapshot.side_effects
 
 
+@on_every_version
 async def test_functions_that_write_are_known_by_name(scratch: Scratch) -> None:
     await scratch.run(
         COUNTED
@@ -330,6 +337,7 @@ async def test_functions_that_write_are_known_by_name(scratch: Scratch) -> None:
     assert set(snapshot.functions) <= snapshot.watched
 
 
+@on_every_version
 async def test_bodies_that_are_kept_parsed(scratch: Scratch) -> None:
     if scratch.server.major < 14:
         pytest.skip("BEGIN ATOMIC came with PostgreSQL 14")
@@ -344,6 +352,7 @@ async def test_bodies_that_are_kept_parsed(scratch: Scratch) -> None:
     assert set(snapshot.functions) == {"writes"}
 
 
+@on_every_version
 async def test_two_rings_of_foreign_keys_end(scratch: Scratch) -> None:
     await scratch.run("""
         create table a (id int primary key, b int); create table b (id int primary key, a int, c int);

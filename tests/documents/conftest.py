@@ -11,13 +11,14 @@ import bson
 import pytest
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from devstack.postgres import PostgresServer, start_postgres
+from devstack.postgres import PostgresServer
 from proxy.catalog.introspect import read_snapshot
 from proxy.documents.mapping import Server, build_mapping
 from proxy.documents.records import parse_image
 from proxy.documents.table_mapping import TableMapping
 from proxy.mirror.effects import TableId
 from tests.documents.made import rule_of
+from tests.support.versions import AND_OLDEST, USUAL, server_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -103,15 +104,13 @@ def back(mapping: TableMapping, document: dict[str, Any], extra: dict[str, Any])
     return tuple(mapping.decode(stored(document), stored(extra)).values())
 
 
-@pytest.fixture(scope="session", params=["system", "rootfs"])
-def server(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[PostgresServer]:
-    """Every server that is at hand: the machine's own and PostgreSQL 18."""
-    if request.param == "system":
-        yield postgres
-    else:
-        with start_postgres("rootfs") as newest:
-            assert newest.major >= 18
-            yield newest
+on_the_oldest_too = pytest.mark.parametrize("server", AND_OLDEST, indirect=True)
+
+
+@pytest.fixture(scope="session", params=USUAL)
+def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    with server_of(request.param, request) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import bson
 import pytest
 
 from proxy.documents.table_mapping import TableMapping
-from tests.documents.conftest import Place, back, stored
+from tests.documents.conftest import Place, back, on_the_oldest_too, stored
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,7 @@ async def make(place: Place, case: Case, *, key: str = "id") -> None:
 
 
 @pytest.mark.integration
+@on_the_oldest_too
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_the_way_there_and_back(place: Place, case: Case) -> None:
     await make(place, case)
@@ -255,6 +256,7 @@ async def test_the_way_there_and_back(place: Place, case: Case) -> None:
 
 
 @pytest.mark.integration
+@on_the_oldest_too
 @pytest.mark.parametrize("case", [case for case in CASES if case.keyed], ids=str)
 async def test_a_key_is_the_same_where_postgres_says_so_and_nowhere_else(place: Place, case: Case) -> None:
     await make(place, case, key="v")

@@ -14,6 +14,7 @@ from devstack.postgres import PostgresServer, start_postgres
 from tests.mirroring.rig import Rig, prepare
 from tests.mirroring.zygote import Zygote
 from tests.support.fleet import forget_fleet
+from tests.support.versions import EVERY, USUAL
 
 SCALE = float(os.environ.get("CAUSEWAY_MIRROR_SCALE", "1"))
 """How much longer, or shorter, than by default histories, kills and outages are: 20 for an evening's run."""
@@ -25,7 +26,11 @@ on_newest_unless_scaled = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="session", params=["system", "rootfs"])
+on_every_version = pytest.mark.parametrize("source", EVERY, indirect=True)
+"""On every supported version: what speaks to the catalogue or splices."""
+
+
+@pytest.fixture(scope="session", params=USUAL)
 def source(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """A server that applications write to: the machine's own version and the newest."""
     with start_postgres(request.param) as server:

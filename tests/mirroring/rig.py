@@ -21,7 +21,7 @@ from proxy.admin.client import AdminUnreachable, fetch_status
 from proxy.admin.status import Status
 from tests.mirroring.drivers import Address, connected
 from tests.mirroring.expected import Difference, compare
-from tests.mirroring.schema import ALL, SEED, TABLES, TYPES, Table, rules
+from tests.mirroring.schema import ALL, BEFORE_14, SEED, TABLES, TYPES, Table, rules
 from tests.mirroring.zygote import Zygote
 
 PATIENCE = 30.0
@@ -35,6 +35,8 @@ LEDGER = "gaps"
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
+    if connection.info.server_version < 140000:
+        connection.execute(BEFORE_14)
     for script in (TYPES, TABLES):
         connection.execute(script)
 

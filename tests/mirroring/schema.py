@@ -17,6 +17,9 @@ create domain code as text check (value <> 'forbidden');
 create schema "Ünï.code";
 """
 
+BEFORE_14 = "create domain int4multirange as text"
+"""In the place of a type that PostgreSQL 13 does not have."""
+
 TABLES = """
 create table items (id serial primary key, name text not null default 'none', qty int not null default 0, note text);
 create table cells (x int, y smallint, value text, n bigint not null default 0, primary key (x, y));

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.mirroring.actions import Action, Sight, Where, available
+from tests.mirroring.conftest import on_every_version
 from tests.mirroring.drivers import MODES, Client, Refused, connect
 from tests.mirroring.rig import Rig
 from tests.mirroring.workload import EXPECTED
@@ -33,6 +34,7 @@ async def perform(client: Client, action: Action, dice: random.Random) -> None:
             await client.run("rollback")
 
 
+@on_every_version
 async def test_every_kind_arrives(rig: Rig) -> None:
     address = (await rig.started(1))[0].address
     dice = random.Random(3)

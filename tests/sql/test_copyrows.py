@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devstack.postgres import PostgresServer, start_postgres
+from devstack.postgres import PostgresServer
 from tests.sql.copying import layout, read
+from tests.support.versions import AND_OLDEST, server_of
 
 
 @pytest.mark.parametrize(
@@ -123,13 +124,10 @@ def test_where_the_data_is_cut_does_not_matter(data: str, options: str, cuts: li
     assert read(layout(options), pieces) == read(layout(options), [whole])
 
 
-@pytest.fixture(scope="module", params=["system", "rootfs"])
-def server(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[PostgresServer]:
-    if request.param == "system":
-        yield postgres
-        return
-    with start_postgres("rootfs") as newest:
-        yield newest
+@pytest.fixture(scope="module", params=AND_OLDEST)
+def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    with server_of(request.param, request) as server:
+        yield server
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from devstack.postgres import PostgresServer, start_postgres
+from devstack.postgres import PostgresServer
 from proxy.sql.analysis import analyse
 from proxy.sql.model import Statement, Verb
 from proxy.sql.splice import HEADER_FIELDS, insertion, spliced
 from tests.sql.corpus import CASES, SCHEMA, TABLES, Case
+from tests.support.versions import EVERY, server_of
 
 pytestmark = pytest.mark.integration
 
@@ -45,18 +46,11 @@ class Place:
             await connection.close()
 
 
-@pytest.fixture(scope="module", params=["system", "rootfs"])
-def place(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Place]:
-    if request.param == "system":
-        with postgres.database() as database:
-            postgres.psql(SCHEMA, database)
-            yield Place(postgres, database)
-        return
-    with start_postgres("rootfs") as newest:
-        assert newest.major >= 18
-        with newest.database() as database:
-            newest.psql(SCHEMA, database)
-            yield Place(newest, database)
+@pytest.fixture(scope="module", params=EVERY)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with server_of(request.param, request) as server, server.database() as database:
+        server.psql(SCHEMA, database)
+        yield Place(server, database)
 
 
 def parse_record(data: bytes) -> Record:
