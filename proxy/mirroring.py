@@ -47,10 +47,10 @@ from proxy.phases import Holding, Phase
 from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
 from proxy.rulefiles.types import Durability
-from proxy.session.capturing import Capturing
-from proxy.session.plan import Ground
 from proxy.serve.conditions import Conditions
 from proxy.serve.engine import ServeEngine, served_tables
+from proxy.session.capturing import Capturing
+from proxy.session.plan import Ground
 from proxy.session.plans import Plans
 from proxy.shadow.channel import Tables as ShadowTables
 from proxy.shadow.host import ShadowHost
@@ -137,7 +137,7 @@ class Mirroring:
             self.store,
             lambda: self._tables,
             self._catalogue,
-            CountedGaps(self.gaps, counters),
+            CountedGaps(self.gaps, counters, lambda: self._conditions.stale()),
             MirrorLimits(
                 spool_size=settings.spool_size // settings.workers,
                 spool_fsync=settings.spool_fsync,
@@ -192,8 +192,8 @@ class Mirroring:
             want_role=self._catalogue.want_role,
         )
         self.shadow = ShadowHost(settings.reveal(), ShadowFleet(self._heartbeat, self.gaps))
-        doors = Conditions(lambda: self._tables, self.gaps.counts, self.mirror.meters.lags)
-        self.serving = ServeEngine(self.store.link, doors, self.shadow)
+        self._conditions = Conditions(lambda: self._tables, self.gaps.counts, self.mirror.meters.lags)
+        self.serving = ServeEngine(self.store.link, self._conditions, self.shadow)
         self._switching = Switching(
             self.store,
             self._heartbeat,
@@ -202,7 +202,9 @@ class Mirroring:
             self.mirror.meters.lags,
             [self.shadow.meters.totals, self.serving.meters.totals],
         )
-        self.capturing = Capturing(self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow)
+        self.capturing = Capturing(
+            self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow, serve=self.serving
+        )
         self._unsubscribe = [
             book.subscribe(self._rules_changed),
             self._catalogue.subscribe(self._catalogue_changed),

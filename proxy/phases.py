@@ -40,7 +40,7 @@ class Phase(Enum):
 
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}
 
-LAST_BUILT = Phase.DARK_READ
+LAST_BUILT = Phase.PRIMARY_SWITCH
 """The last phase this build carries out; tables whose rules ask for more are held here."""
 
 

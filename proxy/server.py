@@ -161,7 +161,8 @@ class ProxyServer:
         route = self.cancel_keys.route_of(request.key)
         if route is None:
             return False
-        await self._send_cancel(route, request)
+        if not self.cancel_keys.cancel_read(request.key):
+            await self._send_cancel(route, request)
         return True
 
     async def _send_cancel(self, route: Route, request: CancelRequest) -> None:
@@ -304,6 +305,8 @@ class ProxyServer:
         running = []
         for connection in list(self._connections):
             connection.session.interrupt()
+            if connection.cancel_read():
+                continue
             if connection.session.stage is Stage.RELAY and connection.route and connection.key:
                 running.append(self._send_cancel(connection.route, cancel_request(connection.key)))
         try:

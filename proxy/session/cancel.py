@@ -14,6 +14,9 @@ class Cancellable(Protocol):
     def route(self) -> Route | None:
         """How its server connection was opened."""
 
+    def cancel_read(self) -> bool:
+        """Cancels a read that the store is asked for; False if none is, so that the server must be told."""
+
 
 class CancelKeys:
     """The cancel keys of the connections of this process.
@@ -38,6 +41,11 @@ class CancelKeys:
         """The way to the server that holds `key`; None if no connection here has it."""
         connection = self._connections.get(key)
         return None if connection is None else connection.route
+
+    def cancel_read(self, key: bytes) -> bool:
+        """Whether the connection that has `key` was waiting for the store, and does so no more."""
+        connection = self._connections.get(key)
+        return connection is not None and connection.cancel_read()
 
     def __len__(self) -> int:
         return len(self._connections)

@@ -123,6 +123,11 @@ class Connection:
         """The server's BackendKeyData body, once it has come."""
         return self._key
 
+    def cancel_read(self) -> bool:
+        """The client cancels what runs; whether that is a read from the store, of which the server knows nothing."""
+        relay = self.session.relay
+        return self.session.stage is Stage.RELAY and not isinstance(relay, Relay) and relay.cancel_read()
+
     def abandon(self) -> None:
         """Reset both legs; what is buffered is lost."""
         self.session.client_closed()
@@ -214,6 +219,8 @@ class Connection:
         if capturing is None or self.session.stage is not Stage.RELAY:
             return
         wanted = capturing.wants(self.session.message)
+        if not isinstance(relay, Relay):
+            relay.reconsider()
         if wanted is not isinstance(relay, Relay):
             relay.switch_when_idle = False
             return

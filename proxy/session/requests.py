@@ -254,6 +254,13 @@ class CapturingRelay(CopyData):
             if unnamed is not None:
                 self.statements[b""] = unnamed
 
+    def reconsider(self) -> None:
+        """Rules or catalogue may have changed."""
+
+    def cancel_read(self) -> bool:
+        """The client cancels what runs; whether that is not the server's."""
+        return False
+
     def learn(self) -> None:
         """Ask the server which statements the session has prepared: this relay has not seen them made.
 
