@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from proxy.sql.parse import Node
 from proxy.translate import types as t
-from proxy.translate.bind_calls import sort_key
+from proxy.translate.bind_calls import declare_windows, sort_key, unused_windows
 from proxy.translate.bind_expr import Binder
 from proxy.translate.bind_from import From
 from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
@@ -103,10 +103,7 @@ class QueryBinder:
             source = clause.clause(node["fromClause"])
             width = clause.width
         binder = Binder(context, scope, self.query)
-        for wrapped in node.get("windowClause", ()):
-            window = wrapped["WindowDef"]
-            if binder.windows.setdefault(window["name"], window) is not window:
-                context.refuse("two windows of one name", window)
+        declare_windows(binder, node.get("windowClause", ()))
         targets = self._targets(binder, node.get("targetList", ()))
         where = None
         if "whereClause" in node:
@@ -117,6 +114,7 @@ class QueryBinder:
             targets = [replace(target, expr=resolved(context, target.expr)) for target in targets]
         visible = len(targets)
         order = self._order(binder, node.get("sortClause", ()), targets)
+        unused_windows(binder)
         group = self._group(binder, node.get("groupClause", ()), targets)
         distinct, distinct_on = self._distinct(binder, node.get("distinctClause"), targets, visible)
         if not resolve and (order or group or distinct is not None):

@@ -315,6 +315,21 @@ def _plain_window(
     return Window(result, name, tuple(made), partition, order, frame)
 
 
+def declare_windows(binder: Binder, clause: Sequence[Node]) -> None:
+    """Those of a WINDOW clause."""
+    for wrapped in clause:
+        window = wrapped["WindowDef"]
+        if binder.windows.setdefault(window["name"], window) is not window:
+            binder.context.refuse("two windows of one name", window)
+
+
+def unused_windows(binder: Binder) -> None:
+    """Unsupported if there are any: PostgreSQL looks at their expressions, and nobody does here."""
+    for name, window in binder.windows.items():
+        if name not in binder.named:
+            binder.context.refuse("a window that is not used", window)
+
+
 def binder_window(binder: Binder, over: Node, node: Node) -> Node:
     """The definition of a window, those it is made from looked up (`transformWindowDefinitions`)."""
     if "name" in over and over is not binder.windows.get(over["name"]):  # OVER w
@@ -334,6 +349,7 @@ def _named_window(binder: Binder, name: str, node: Node) -> Node:
     found = binder.windows.get(name)
     if found is None:
         binder.context.refuse("a window that is not known", node)
+    binder.named.add(name)
     window: Node = found
     return window
 

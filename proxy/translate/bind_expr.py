@@ -51,6 +51,8 @@ class Binder:
         """Binds a query within, given its SelectStmt and the scope around it."""
         self.windows: dict[str, Node] = {}
         """Those of the WINDOW clause."""
+        self.named: set[str] = set()
+        """Windows that something is computed over."""
 
     def expr(self, wrapped: Node) -> Expr:
         ((kind, node),) = wrapped.items()
