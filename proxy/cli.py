@@ -19,6 +19,7 @@ from proxy.backfill.cli_indexes import indexes
 from proxy.backfill.cli_verify import verify
 from proxy.cli_common import EPILOG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, console, load_settings, print_json
 from proxy.cli_options import CONFIG_HELP, SettingsCommand
+from proxy.phasing.cli_phase import phase
 from proxy.shadow.cli_mismatches import app as mismatches_app
 from proxy.translate.cli_explain import explain
 
@@ -134,6 +135,7 @@ def status(
 
 app.command(cls=SettingsCommand, epilog=EPILOG)(explain)
 app.command(cls=SettingsCommand, epilog=EPILOG)(indexes)
+app.command(cls=SettingsCommand, epilog=EPILOG)(phase)
 app.command(cls=SettingsCommand, epilog=EPILOG)(verify)
 app.add_typer(gaps_app, name="gaps")
 app.add_typer(mismatches_app, name="mismatches")

@@ -117,8 +117,8 @@ def test_whatever_a_file_looks_like_only_the_one_phase_changes(
     data: st.DataObject, newline: str, phase: Phase, table: str
 ) -> None:
     lines = ["# rules", "tables:"]
-    for name in ("orders", "items", "lines"):
-        lines += data.draw(tables(name))
+    for one in ("orders", "items", "lines"):
+        lines += data.draw(tables(one))
     before = (newline.join(lines) + data.draw(st.sampled_from(["", newline]))).encode()
     edit = edited(before, table, phase)
     old, new = compiled(before), compiled(edit.after)

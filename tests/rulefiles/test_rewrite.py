@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from proxy.rulefiles import rewrite
 from proxy.rulefiles.rewrite import CannotWrite, replace_content
 
 
@@ -58,7 +57,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(source: object, target: object) -> None:
         raise OSError(16, "Device or resource busy")
 
-    monkeypatch.setattr(rewrite.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(CannotWrite, match="cannot be written: Device or resource busy"):
         replace_content(file, b"old", b"new")
     assert os.listdir(tmp_path) == ["rules.yaml"]
