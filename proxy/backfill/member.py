@@ -179,8 +179,18 @@ class Member:
         return min((version for place, version in self._held.values() if place == database), default=None)
 
     def lost(self) -> bool:
-        """Whether others may have given this member up; asked after a write, it says whether that may be stale."""
+        """Whether others may have given this member up."""
         return self.heartbeat.absent
+
+    @property
+    def absences(self) -> int:
+        """How often that was so, and is over."""
+        return self.heartbeat.absences
+
+    def lost_since(self, absences: int) -> bool:
+        """Whether others may have given this member up since it had had so many `absences`. Asked after a write, it
+        says whether that may be stale, whatever it rests on that was read after `absences` was looked at."""
+        return self.lost() or self.absences != absences
 
     def facts(self, role: str) -> Facts:
         return Facts(

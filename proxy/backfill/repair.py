@@ -2,8 +2,8 @@
 
 `proxy.mirror.rereads` says why a repaired document stays right. What it asks for is kept here: the position that every
 queue has passed is held from before the rows are read until the repairs are done, and left in `_causeway.rereads`
-before the first of them. What follows from a change by foreign keys, and rows that no document can hold, go to the
-ledger before the repair itself: a process that is killed leaves nothing behind that nobody knows of.
+before the first document is read. What follows from a change by foreign keys, and rows that no document can hold, go
+to the ledger before the repair itself: a process that is killed leaves nothing behind that nobody knows of.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Fellow(Side, Protocol):
     async def position(self, database: str) -> int: ...
     async def wait_passed(self, database: str, version: int) -> None: ...
     def holding(self, database: str, version: int) -> AbstractContextManager[None]: ...
-    def lost(self) -> bool: ...
+    @property
+    def absences(self) -> int: ...
+    def lost_since(self, absences: int) -> bool: ...
 
 
 class Repairer:
@@ -60,7 +62,9 @@ class Repairer:
     async def rows(self, rows: Rows, position: int) -> Outcome:
         """May be begun anew. Raises NotRereadable and CatalogueBehind, too."""
         whole = Outcome()
+        absences = self._fellow.absences
         with self._fellow.holding(self._lookups.database, position):
+            await self.leave(position)
             for start in range(0, len(rows.values), VALUES_AT_ONCE):
                 part = Rows(rows.columns, rows.values[start : start + VALUES_AT_ONCE])
                 outcome = await self._pass(part, position)
@@ -69,7 +73,7 @@ class Repairer:
                 whole.races += outcome.races
                 whole.unsettled += outcome.unsettled
                 whole.poisoned += outcome.poisoned
-                self.lost = self.lost or self._fellow.lost()
+                self.lost = self.lost or self._fellow.lost_since(absences)
         return whole
 
     async def remove(self, ids: Sequence[object]) -> None:
@@ -90,7 +94,6 @@ class Repairer:
         async def before_repairs() -> None:
             await self._tell(derived, position)
             derived.clear()
-            await self.leave(position)
 
         database = self._lookups.database
         outcome = await Pass(

@@ -121,6 +121,7 @@ class Verify:
         self._progress.phase = "waiting for the fleet"
         estimate = await self._patience.of(self._lookups.estimate)
         self._progress.estimate = 0 if options.scope.filtered else int(estimate * options.scope.sample)
+        absences = self._fellow.absences
         closing = options.repair and options.scope.whole
         gaps: dict[str, tuple[str, datetime]] = {}
         if closing:
@@ -153,7 +154,7 @@ class Verify:
             self._progress.phase = "rechecks"
             await rechecks.finish()
         if closing and gaps:
-            await self._patience.of(lambda: self._close(gaps))
+            await self._patience.of(lambda: self._close(gaps, absences))
         self._progress.phase = ""
         return self._report
 
@@ -293,9 +294,9 @@ class Verify:
         await self._repairer.leave(position)
         await self._fellow.wait_passed(self._lookups.database, position)
 
-    async def _close(self, gaps: dict[str, tuple[str, datetime]]) -> None:
+    async def _close(self, gaps: dict[str, tuple[str, datetime]], absences: int) -> None:
         report = self._report
-        if report.left > report.impossible or self._repairer.lost or self._fellow.lost():
+        if report.left > report.impossible or self._repairer.lost or self._fellow.lost_since(absences):
             return
         for gap, (cause, seen) in list(gaps.items()):
             if cause == Cause.POISON.value and report.impossible:

@@ -337,7 +337,7 @@ class TableWorker:
         return await copier.settle(self._until_back, claim, await copy(claim))
 
     async def _until_back(self) -> None:
-        # Until the fleet waits for this process again.
+        # The fleet waits for this process again then.
         while self._member.lost():
             await self._sleep(self._look_every)
             if self._stop.is_set():

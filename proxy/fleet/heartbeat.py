@@ -130,6 +130,8 @@ class Heartbeat:
         self._failures = 0
         self.heard = float("-inf")
         """When the last beat that the store took was sent, by this process's clock."""
+        self.absences = 0
+        """How often this process was silent for so long that others may have given it up, or was known to be."""
         self._coming_back: asyncio.Task[None] | None = None
         self._first: asyncio.Task[None] | None = None
         self._losses = Losses(
@@ -148,8 +150,10 @@ class Heartbeat:
     @property
     def absent(self) -> bool:
         """Whether others may have declared this proxy lost: it was silent for so long, or they have."""
-        silent = self._clock() - self.heard >= self._limits.proxy_lost_after / 2
-        return silent or self.proxy in self.fleet.marked
+        return self._silent() or self.proxy in self.fleet.marked
+
+    def _silent(self) -> bool:
+        return self._clock() - self.heard >= self._limits.proxy_lost_after / 2
 
     @property
     def met(self) -> bool:
@@ -274,6 +278,7 @@ class Heartbeat:
         since = self._unknown_since
         try:
             if mark is not None:
+                self.absences += 1
                 await come_back(mark, self._store, self._keeper, self._lifetime, self, self._log)
             if since is not None:
                 tables = self._facts().tables
@@ -321,6 +326,8 @@ class Heartbeat:
         )
         began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())
+        if self._number and self._silent():
+            self.absences += 1
         self.heard = began
         self._number = beat.number  # not where that failed: one more says that this one could be seen
 

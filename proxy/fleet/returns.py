@@ -1,8 +1,8 @@
 """A proxy that comes back after it was declared lost, or after it mirrored without the fleet knowing of it.
 
 Nobody waited for it meanwhile. Others may have read rows again (`proxy.mirror.rereads`) and repaired documents that
-images it still holds then overwrite with something older. So each re-read leaves, *before* it repairs, the position
-of the source in `_causeway.rereads`; and one who comes back
+images it still holds then overwrite with something older, or found right what they then make wrong. So each re-read
+leaves, *before* it looks at the documents, the position of the source in `_causeway.rereads`; and one who comes back
 
 1. takes away the mark: who looks from then on waits for it;
 2. notes the source's position, which is past that of every re-read that has disregarded it, and waits until its own
@@ -12,8 +12,8 @@ of the source in `_causeway.rereads`; and one who comes back
    have passed keeps its gap, or gets it again: a comparison (`proxy.backfill.verify`) that has closed it had left its
    position before it waited for the fleet, and so either waits for this proxy or is seen.
 
-A disregarding repair made before one of these images was applied had left its position before, so it is seen. One made
-after it has either seen the image, or has failed to compare and set, and has looked again.
+A disregarding re-read that looked before one of these images was applied had left its position before, so it is seen.
+One that looked after it has seen the image; one that repairs after it fails to compare and set, and looks again.
 """
 
 from __future__ import annotations

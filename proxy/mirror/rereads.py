@@ -20,6 +20,10 @@ changes is the matter of *their* gaps, each with its own p > w. Hence also an op
 such: its images are of rows it has locked, which u cannot have changed since. (It is waited for all the same, as its
 end may be on the way.)
 
+A proxy that was declared lost is not waited for, and may hold an image from before u. So p is left in
+`_causeway.rereads` before the states are read, whether or not anything is found to be repaired: such a proxy has
+applied its images before it looks there (`proxy.fleet.returns`), so either its image is in the states, or p is seen.
+
 A re-read holds a version itself from before it reads until its repairs are done: another one whose rows have changed
 since waits for it. A backfill must do the same with its chunks, lest it seeds a row whose end nobody saw.
 
@@ -249,9 +253,11 @@ class Rereader:
         self, database: str, table: MirroredTable, rows: Rows, source: RowSource, position: int
     ) -> Outcome:
         whole = Outcome()
+        # Also where nothing turns out to need a repair: a proxy that was lost may hold an older image.
+        await leave_reread(self._store, self._proxy, database, table.relation.id, position)
 
         async def before_repairs() -> None:
-            await leave_reread(self._store, self._proxy, database, table.relation.id, position)
+            return
 
         for start in range(0, len(rows.values), VALUES_AT_ONCE):
             part = Pass(

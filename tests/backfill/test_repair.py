@@ -65,8 +65,10 @@ class World:
         yield
         self.store.told.append("let go")
 
-    def lost(self) -> bool:
-        return self.is_lost
+    absences = 0
+
+    def lost_since(self, absences: int) -> bool:
+        return self.is_lost or self.absences != absences
 
     async def captured(self, name: str, oid: int, row: tuple[int | str | None, ...]) -> None:
         version = self.source.write(oid, row[0], row)
@@ -82,11 +84,11 @@ class World:
         return Repairer(lookups, fellow, max_rows)
 
 
-async def test_nothing_is_said_where_nothing_differs() -> None:
+async def test_that_rows_were_read_again_is_told_before_also_where_nothing_differs() -> None:
     world = World()
     await world.captured("child", 200, (1, 5, "a"))
     outcome = await world.repairer().keys([Key(1, 1), Key(9, 9)], 77)
-    assert (outcome.repaired, world.store.told) == (0, ["hold 77", "let go"])
+    assert (outcome.repaired, world.store.told) == (0, ["hold 77", "rereads 77", "let go"])
 
 
 async def test_what_a_repair_leads_to_is_in_the_ledger_before_it() -> None:
@@ -96,7 +98,7 @@ async def test_what_a_repair_leads_to_is_in_the_ledger_before_it() -> None:
     world.source.write(200, 7, None)
     outcome = await world.repairer().keys([Key(7, 7)], 77)
     assert outcome.repaired == 1
-    assert world.store.told == ["hold 77", "gap public.leaf cascade", "rereads 77", "repair", "let go"]
+    assert world.store.told == ["hold 77", "rereads 77", "gap public.leaf cascade", "repair", "let go"]
     [gap] = world.store.ledger.values()
     assert gap.rows == {"columns": ["child_id"], "values": [["7"]]}
 
@@ -143,6 +145,22 @@ async def test_being_given_up_meanwhile_is_remembered() -> None:
     world.is_lost = True
     await repairer.keys([Key(1, 1)], 77)
     world.is_lost = False
+    assert repairer.lost
+
+
+async def test_an_absence_that_is_over_counts_too() -> None:
+    world = World()
+    await world.captured("child", 200, (7, 1, "c"))
+    world.source.write(200, 7, (7, 1, "d"))
+    repairer = world.repairer()
+    repair = world.store.repair
+
+    async def away_for_a_while(namespace: Any, repairs: Any) -> Any:
+        world.absences += 1
+        return await repair(namespace, repairs)
+
+    world.store.repair = away_for_a_while  # type: ignore[method-assign]
+    await repairer.keys([Key(7, 7)], 77)
     assert repairer.lost
 
 

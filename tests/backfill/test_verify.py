@@ -275,7 +275,7 @@ async def test_one_whom_the_fleet_has_given_up_closes_no_gap(
     async with open_member(world.settings, "verify") as member:
         gap = await open_gap(world, member)
         with monkeypatch.context() as patch:
-            patch.setattr(member, "lost", lambda: True)
+            patch.setattr(member, "lost_since", lambda absences: True)
             report = (await world.verify("smalls", member=member, repair=True))["smalls"]
         assert (report.left, report.gaps_closed) == (0, 0)
         assert await open_ones(world, member) == [gap]

@@ -252,7 +252,7 @@ async def test_a_run_that_cannot_succeed_fails_with_its_reason_and_goes_on_later
 
 async def test_a_process_that_was_given_up_reads_its_chunk_again_by_way_of_repair(world: CopyWorld) -> None:
     async with open_member(world.settings(), "backfill") as member:
-        absences = [False, True, True, False, False]
+        absences: list[bool] = []
         repaired = 0
         lost, repair = member.lost, member.store.repair
 
@@ -264,11 +264,11 @@ async def test_a_process_that_was_given_up_reads_its_chunk_again_by_way_of_repai
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(member, "lost", lambda: absences.pop(0) if absences else lost())
             patch.setattr(member.store, "repair", counted)
-            absences.pop(0)
             seeds = member.store.seed
 
             async def stale(namespace: Any, writes: Any) -> Any:
                 """As if the rows had been read before somebody changed them."""
+                absences[:] = [True, True, False]
                 return await seeds(namespace, [replace(one, document={"note": "stale"}) for one in writes])
 
             patch.setattr(member.store, "seed", stale)

@@ -187,6 +187,28 @@ async def test_a_proxy_of_another_server_is_neither_waited_for_nor_missed() -> N
     assert fleet.store.kinds["proxies"][here.heartbeat.proxy]["source"] == "1"
 
 
+async def test_absences_are_counted_whether_or_not_anybody_has_looked_meanwhile() -> None:
+    fleet = Fleet()
+    alive, cut_off = Proxy(fleet), Proxy(fleet)
+    await cut_off.heartbeat.start()
+    await alive.heartbeat.start()
+    await cut_off.turn(29.0)
+    assert (cut_off.heartbeat.absent, cut_off.heartbeat.absences) == (False, 0)
+    fleet.seconds += 30.0
+    assert cut_off.heartbeat.absent
+    await cut_off.turn()
+    assert (cut_off.heartbeat.absent, cut_off.heartbeat.absences) == (False, 1)
+    cut_off.oldest = 90
+    await alive.turn()
+    await alive.turn(60.0)
+    assert cut_off.heartbeat.proxy in fleet.store.kinds["lost"]
+    await cut_off.turn()
+    assert cut_off.heartbeat.absences >= 2
+    before = cut_off.heartbeat.absences
+    await cut_off.turn(1.0)
+    assert (cut_off.heartbeat.absent, cut_off.heartbeat.absences) == (False, before)
+
+
 async def test_a_proxy_that_ended_cleanly_is_not_missed() -> None:
     fleet = Fleet()
     alive, ended = Proxy(fleet), Proxy(fleet)
