@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from devstack.document_store import DocumentStore
 from devstack.installation import system_major
 from devstack.postgres import PostgresServer
+from devstack.rootfs import POSTGRES_MAJOR
 from proxy.wire.messages import TERMINATE_MESSAGE
 from tests.differential.writes import (
     BARE,
@@ -70,7 +71,8 @@ class Pair:
 
     @property
     def newest(self) -> bool:
-        return self.postgres.major >= 18
+        """Whether it knows MERGE with RETURNING; of OLD and NEW, 17 says where the error is."""
+        return self.postgres.major >= 17
 
     def replies(self, port: int, sent: bytes) -> list[Message]:
         """Everything that is said to `sent` by who listens there."""
@@ -196,7 +198,7 @@ def test_each_statement_alone(pair: Pair) -> None:
 def test_any_conversation(pair: Pair) -> None:
     before = pair.captured()
 
-    usual = pair.postgres.major == system_major() or pair.newest
+    usual = pair.postgres.major in (system_major(), POSTGRES_MAJOR)
     examples = EXAMPLES if usual else EXAMPLES // 4
 
     @settings(QUICKLY, max_examples=examples)
@@ -207,7 +209,7 @@ def test_any_conversation(pair: Pair) -> None:
         assert direct == through, difference(sent, direct, through)
 
     holds()
-    assert pair.captured() > before + examples
+    assert pair.captured() > before + (examples if usual else examples // 4)
 
 
 def around(ddl: str) -> bytes:
