@@ -24,7 +24,10 @@ class ServingRig(ShadowRig):
         rules = {
             "database": self.database,
             "defaults": {"phase": "primary_switch", "reads": {"share": "100%", "timeout": "5s", **reads}},
-            "tables": {name: {"force": force, **(tables or {}).get(name, {})} for name in TABLES},
+            "tables": {
+                name: {"force": force, **(tables or {}).get(name, {})}
+                for name in {**dict.fromkeys(TABLES), **(tables or {})}
+            },
         }
         self._rules.write_text(yaml.safe_dump(rules), encoding="utf-8")
 
