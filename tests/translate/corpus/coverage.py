@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ast import literal_eval
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.translate.corpus.relay import Sent
 
 HERE = Path(__file__).parent
 SCHEMA = (HERE / "schema.sql").read_text()
@@ -34,6 +37,32 @@ class Recorded(NamedTuple):
     group: str
     sql: str
     parameters: tuple[Any, ...]
+    types: tuple[int, ...] = ()
+    binary: tuple[int, ...] = ()
+    """Places of parameters that are bytes, in binary form."""
+
+
+APPLICATIONS = {
+    "Django": ("django_app",),
+    "Django, bound by the server": ("django_app", "server"),
+    "SQLAlchemy, asyncpg": ("sqlalchemy_app", "asyncpg"),
+    "SQLAlchemy, psycopg": ("sqlalchemy_app", "psycopg"),
+    "SQLAlchemy, psycopg2": ("sqlalchemy_app", "psycopg2"),
+}
+"""Module and arguments of those that are run."""
+
+
+def recorded(source: str, sent: Sequence[Sent]) -> list[Recorded]:
+    """Reads that have passed a relay."""
+    found = []
+    for one in sent:
+        binary = tuple(place for place, code in enumerate(one.formats) if code)
+        values = tuple(
+            value if value is None or place in binary else value.decode()
+            for place, value in enumerate(one.parameters)
+        )
+        found.append(Recorded(source, one.group, one.sql, values, one.types, binary))
+    return found
 
 
 def corpus() -> list[Recorded]:
@@ -47,19 +76,20 @@ def corpus() -> list[Recorded]:
             group, _, rest = line.partition("| ")
             sql, _, given = rest.partition(" @@ ")
             values = tuple(literal_eval(given)) if given else ()
-            found.append(Recorded(title.removeprefix("-- "), group, sql, values))
+            source = title.removeprefix("-- ").partition(":")[0].partition(",")[0]
+            found.append(Recorded(source, group, sql, values))
     return found
 
 
-def page(refused: dict[Recorded, str]) -> str:
+def page(reads: Sequence[Recorded], refused: dict[Recorded, str]) -> str:
     """`refused`: why a read is not supported."""
     every: Counter[tuple[str, str]] = Counter()
     good: Counter[tuple[str, str]] = Counter()
-    for one in corpus():
+    for one in reads:
         for source in (one.source, ""):
             every[source, one.group] += 1
             good[source, one.group] += one not in refused
-    sources = sorted({one.source for one in corpus()})
+    sources = sorted({one.source for one in reads})
 
     def cell(source: str, group: str) -> str:
         return f"{good[source, group]} / {every[source, group]}" if every[source, group] else ""
@@ -68,15 +98,14 @@ def page(refused: dict[Recorded, str]) -> str:
         "# Which SQL is compiled",
         "",
         "Reads as applications and benchmarks send them, by class: how many of them are compiled and give exactly",
-        "what PostgreSQL gives (rows, their text, order, row description). Those of Django and SQLAlchemy are what",
-        "these libraries make of queries written for this page; the others are written in their manner. They stand in",
-        "`tests/translate/corpus`; this page is made by `tests/translate/corpus/test_corpus.py`",
-        "(`CAUSEWAY_WRITE_COVERAGE=1`), which fails when it is out of date. Whatever is not compiled stays on",
-        "PostgreSQL and is counted by reason. `FOR UPDATE` and other locking reads (class 9) always do.",
+        "what PostgreSQL gives (rows, their text, order, row description). Those of Django and SQLAlchemy are recorded",
+        "from applications that read through the proxy, with their parameters as they are sent; the others are written",
+        "in the manner of who sends them. They stand in `tests/translate/corpus`; this page is made by",
+        "`tests/translate/corpus/test_corpus.py` (`CAUSEWAY_WRITE_COVERAGE=1`), which fails when it is out of date.",
+        "Whatever is not compiled stays on PostgreSQL and is counted by reason. `FOR UPDATE` and other locking reads",
+        "(class 9) always do.",
         "",
-        "| | class | all | "
-        + " | ".join(source.partition(":")[0].partition(",")[0] for source in sources)
-        + " |",
+        "| | class | all | " + " | ".join(sources) + " |",
         "|---|---|---|" + "---|" * len(sources),
     ]
     for group, title in CLASSES.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,13 +13,38 @@ from devstack.postgres import PostgresServer
 from proxy.stores.mongo import open_store
 from proxy.translate.api import Unsupported
 from tests.stores.conftest import polled
-from tests.translate.corpus.coverage import CLASSES, PAGE, SCHEMA, Recorded, corpus, page
+from tests.support.proxy import ProxyProcess
+from tests.translate.corpus.coverage import (
+    APPLICATIONS,
+    CLASSES,
+    PAGE,
+    SCHEMA,
+    Recorded,
+    corpus,
+    page,
+    recorded,
+)
+from tests.translate.corpus.relay import Relay
 from tests.translate.schema import SCHEMA as SHOP
 from tests.translate.world import Different, make_world
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
 
 FLOOR = {group: 1.0 if int(group) < 10 else 0.9 for group in CLASSES}
+
+
+def of_applications(postgres: PostgresServer, database: str) -> list[Recorded]:
+    """What they send while they read through the proxy."""
+    found = []
+    with ProxyProcess(upstream=f"{postgres.host}:{postgres.port}") as proxy:
+        for source, (module, *arguments) in APPLICATIONS.items():
+            with Relay(proxy.host, proxy.port) as relay:
+                command = [sys.executable, "-m", f"tests.translate.corpus.{module}"]
+                given = ["127.0.0.1", str(relay.port), database, *arguments]
+                done = subprocess.run([*command, *given], capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"{source}: {done.stderr[-4000:]}"
+                found += recorded(source, relay.sent)
+    return found
 
 
 async def test_recorded_reads_give_what_postgres_gives(
@@ -29,9 +56,10 @@ async def test_recorded_reads_give_what_postgres_gives(
         store = open_store(polled(document_store.uri))
         try:
             world = await make_world(postgres.dsn(database), database, store, SHOP + SCHEMA)
-            for one in corpus():
+            reads = [*corpus(), *of_applications(postgres, database)]
+            for one in reads:
                 try:
-                    await world.same(one.sql, one.parameters)
+                    await world.same(one.sql, one.parameters, one.types, binary=one.binary)
                 except Unsupported as error:
                     refused[one] = error.reason
                 except Different as error:
@@ -40,12 +68,12 @@ async def test_recorded_reads_give_what_postgres_gives(
         finally:
             await store.close()
     assert not wrong, "\n".join(wrong)
-    made = page(refused)
+    made = page(reads, refused)
     with capsys.disabled():
         print("\n" + "\n".join(line for line in made.splitlines() if line[:1] in "|*"))
     for group, floor in FLOOR.items():
-        reads = [one for one in corpus() if one.group == group]
-        share = sum(one not in refused for one in reads) / max(len(reads), 1)
+        of_class = [one for one in reads if one.group == group]
+        share = sum(one not in refused for one in of_class) / max(len(of_class), 1)
         assert share >= floor, (group, share)
     if os.environ.get("CAUSEWAY_WRITE_COVERAGE"):
         PAGE.write_text(made)

@@ -1,17 +1,20 @@
-"""Prints what SQLAlchemy sends through asyncpg for a small shop and blog: parameters with casts.
+"""A shop and a blog in SQLAlchemy, reading: python -m tests.translate.corpus.sqlalchemy_app HOST PORT DATABASE DRIVER
 
-python -m tests.translate.corpus.record_sqlalchemy > tests/translate/corpus/sqlalchemy.sql
+DRIVER: `asyncpg` (parameters in binary, with casts in the text), `psycopg2` (constants in the text) or `psycopg`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import asyncpg, distinct_on
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 
@@ -116,14 +119,92 @@ def reads() -> Iterator[tuple[str, Any]]:
     yield "15", sa.select(b.id, rank, f.lag(b.id).over(order_by=b.id)).order_by(b.id)
 
 
+def more() -> Iterator[tuple[str, Any]]:
+    """Reads as the ORM's sessions send them, and some in the manner of reports."""
+    a, b, f = Author, Book, sa.func
+    yield "1", sa.select(a).where(a.email == "a7@example.org")
+    yield "2", sa.select(b).where(b.author_id == 3, b.id != 9).order_by(b.id.desc())
+    yield "4", sa.select(a).where(a.rating.is_not(None), a.rating <= Decimal("4.5")).order_by(a.rating, a.id)
+    yield (
+        "4",
+        sa.select(b.id).where(b.in_print.is_(True), b.pages.in_([17, 34, 51]), b.price != 3).order_by(b.id),
+    )
+    yield "5", sa.select(sa.literal(1)).where(b.pages > 800).limit(1)
+    yield "5", sa.select(sa.exists().where(b.title == "Book 3"))
+    yield (
+        "6",
+        sa.select(a.name, f.count(b.id)).outerjoin(b, b.author_id == a.id).group_by(a.id).order_by(a.id),
+    )
+    yield "6", sa.select(a.id, b.id).join(b, b.author_id == a.id, full=True).order_by(a.id, b.id)
+    yield "7", sa.select(b.id).where(b.title.like("Book 1%"), b.title.not_like("%(second)")).order_by(b.id)
+    yield (
+        "7",
+        sa.select(a.id).where(sa.or_(a.rating.is_(None), sa.and_(a.active, a.rating > 2))).order_by(a.id),
+    )
+    yield "7", sa.select(b.id).where(b.price.is_distinct_from(Decimal("3.13")), b.id < 20).order_by(b.id)
+    yield "8", sa.select(f.count(), f.avg(b.price), f.sum(b.pages), f.stddev(b.price)).where(b.in_print)
+    yield (
+        "8",
+        sa.select(b.in_print, f.max(b.published)).group_by(b.in_print).order_by(b.in_print.nulls_first()),
+    )
+    yield "10", sa.select(f.count(sa.distinct(b.title)), f.sum(b.price).filter(b.pages > 100))
+    yield "11", sa.select(b.id).where(b.author_id.in_(sa.select(a.id).where(a.active))).order_by(b.id)
+    yield "11", sa.select(a.id).where(~sa.exists().where(b.author_id == a.id, b.in_print)).order_by(a.id)
+    yield "12", sa.select(a.id, f.upper(a.name), f.length(a.name), f.nullif(a.rating, 0)).order_by(a.id)
+    yield (
+        "12",
+        sa.select(b.id, b.price * b.pages, b.pages % 7, b.pages / 7, b.pages // 7, -b.price).order_by(b.id),
+    )
+    yield (
+        "12",
+        sa.select(b.id, f.round(b.price, 1), f.greatest(b.pages, 100), f.concat(b.title, "-", b.id)).order_by(
+            b.id
+        ),
+    )
+    best = sa.select(f.max(b.price)).where(b.author_id == a.id).scalar_subquery()
+    yield "13", sa.select(a.id, best.label("best")).where(best > 30).order_by(a.id)
+    last = sa.select(b.id, b.author_id).order_by(b.published.desc().nulls_last(), b.id).limit(8).subquery()
+    yield "13", sa.select(a.name, last.c.id).join(last, last.c.author_id == a.id).order_by(last.c.id)
+    yield (
+        "14",
+        sa.select(a.id).where(a.active).except_(sa.select(b.author_id).where(b.in_print)).order_by("id"),
+    )
+    yield "14", sa.union_all(sa.select(a.name.label("n")), sa.select(b.title)).order_by("n").limit(12)
+    total = sa.select(b.author_id, f.sum(b.price).label("s")).group_by(b.author_id).cte("total")
+    yield (
+        "14",
+        sa.select(a.name, total.c.s)
+        .join(total, total.c.author_id == a.id)
+        .where(total.c.s > sa.select(f.avg(total.c.s)).scalar_subquery())
+        .order_by(total.c.s.desc(), a.id),
+    )
+    yield (
+        "15",
+        sa.select(
+            b.id, f.sum(b.pages).over(order_by=b.id, rows=(-2, 0)), f.rank().over(order_by=b.pages)
+        ).order_by(b.id),
+    )
+
+
+async def main(host: str, port: str, database: str, driver: str) -> None:
+    url = f"postgresql+{driver}://postgres@{host}:{port}/{database}"
+    arguments: dict[str, Any] = {"ssl": False} if driver == "asyncpg" else {"sslmode": "disable"}
+    statements = [*reads(), *more()]
+
+    def read(connection: sa.Connection) -> None:
+        for group, query in statements:
+            connection.exec_driver_sql(f"SET application_name = 'class {group}'")
+            connection.execute(query).all()
+
+    if driver == "asyncpg":
+        engine = create_async_engine(url, connect_args=arguments)
+        async with engine.connect() as connection:
+            await connection.run_sync(read)
+        await engine.dispose()
+    else:
+        with sa.create_engine(url, connect_args=arguments).connect() as connected:
+            read(connected)
+
+
 if __name__ == "__main__":
-    print(f"-- SQLAlchemy {sa.__version__} with asyncpg")
-    for group, query in reads():
-        made = query.compile(dialect=asyncpg.dialect(), compile_kwargs={"render_postcompile": True})  # type: ignore[no-untyped-call]
-        names = made.positiontup or []
-        values = tuple(
-            str(value) if isinstance(value, datetime | Decimal) else value
-            for value in (made.params[name] for name in names)
-        )
-        text = " ".join(str(made).split())
-        print(f"{group}| {text}" + (f" @@ {values!r}" if values else ""))
+    asyncio.run(main(*sys.argv[1:]))
