@@ -316,10 +316,17 @@ class _Running:
         count = len(found.rows)
         if count > limits.max_rows:
             return Declined(LARGE), ()
-        rows = encoder.rows(found.rows)
+        ties = found.ties
+        suspended = 0 < read.rows <= count
+        if suspended:
+            ties, cut = first_runs(ties, read.rows)
+            if cut and not known.constant:
+                return Declined(CUT), ()
+            count = read.rows
+        rows = encoder.rows(found.rows[:count] if suspended else found.rows)
         if len(rows) > limits.max_bytes:
             return Declined(LARGE), ()
-        return Served(encoder.description, rows, b"SELECT %d" % count), found.ties
+        return Served(encoder.description, rows, b"SELECT %d" % count, suspended), ties
 
     async def _result(self, bound: BoundRead, limits: ReadLimits) -> Result | Declined:
         try:
@@ -332,6 +339,17 @@ class _Running:
             return Declined(LARGE)
         except ForeignDocument:
             return Declined(FOREIGN)
+
+
+def first_runs(ties: tuple[int, ...], count: int) -> tuple[tuple[int, ...], bool]:
+    """Of runs of rows whose order is not fixed those of the first `count` rows, and whether one of them is cut."""
+    found: list[int] = []
+    for size in ties:
+        if count <= 0:
+            break
+        found.append(min(size, count))
+        count -= size
+    return tuple(found), count < 0
 
 
 def _sampled(
@@ -357,6 +375,7 @@ def _sampled(
         description=served.description,
         rows=served.rows,
         count=sum(ties),
+        partial=served.suspended,
         seconds=seconds,
         parameter_types=read.parameter_types,
         parameters=read.parameters,

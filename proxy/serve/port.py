@@ -47,6 +47,8 @@ class Read:
     tables: tuple[str, ...]
     """`schema.table`, quoted where SQL needs it; sorted."""
     limits: ServeLimits
+    rows: int = 0
+    """The client takes at most so many (Execute's row limit); 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Served:
     """Every DataRow message."""
     tag: bytes
     """Of the CommandComplete, without its NUL: `SELECT 3`."""
+    suspended: bool = False
+    """Whether these are as many rows as the client takes: the server would say PortalSuspended, whatever is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class ServedAnswers(Outlook):
             known.user,
             reading.tables,
             limits,
+            read.limit,
         )
 
     def _served(self, result: Served | Declined) -> None:
@@ -107,7 +108,7 @@ class ServedAnswers(Outlook):
         if isinstance(result, Declined):
             batch.declined = result.reason
         else:
-            batch.declined = batch.found(result)
+            batch.declined = batch.found(result, block=self.block or self.status != IDLE_STATUS)
             if not batch.declined and not batch.done:
                 if batch.size > self.high_water:
                     batch.declined = TOO_LARGE

@@ -18,6 +18,7 @@ _TYPES_COUNT = Struct("!H").unpack_from
 
 _BIND_COMPLETE: Final = b"2\x00\x00\x00\x04"
 _CLOSE_COMPLETE: Final = b"3\x00\x00\x00\x04"
+_SUSPENDED: Final = b"s\x00\x00\x00\x04"
 _READY: Final = b"Z\x00\x00\x00\x05"
 
 CANCELLED: Final = messages.ErrorResponse(
@@ -56,7 +57,6 @@ class Batch:
     """What the client has sent, as far as it has come, and what was found for it."""
 
     __slots__ = (
-        "block",
         "broken",
         "cancelled",
         "declined",
@@ -86,8 +86,6 @@ class Batch:
         self.size = 0
         """Bytes of their results."""
         self.handle: Handle | None = None
-        self.block = False
-        """Whether it stands in a transaction block."""
         self.synced = True
         """Whether the server has answered all that was sent to it before."""
         self.refused = False
@@ -141,13 +139,13 @@ class Batch:
         """The read to be run now."""
         return self.reads[self.order[self.running]]
 
-    def found(self, served: Served) -> str:
-        """The result of that; why it cannot be handed on."""
+    def found(self, served: Served, *, block: bool) -> str:
+        """The result of that; why it cannot be handed on. `block`: it stands in a transaction block."""
         read = self.next()
         self.running += 1
         self.size += len(served.rows) + len(served.description)
-        if read.limit and int(served.tag.rpartition(b" ")[2]) >= read.limit:
-            return "the client takes the rows in parts"
+        if served.suspended and block:
+            return "the client takes the rows in parts"  # the portal lives on, and might be asked for more
         read.served = served
         return ""
 
@@ -165,6 +163,8 @@ class Batch:
                 break
             elif act == DESCRIBED:
                 out.append(served.description)
+            elif served.suspended:
+                out.append(served.rows + _SUSPENDED)
             else:
                 out.append(served.rows)
                 out.append(messages.frame(messages.COMMAND_COMPLETE, served.tag + b"\x00"))

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import pq
 
 from proxy.admin.serving import ServingReport
 from proxy.mirror.tables import TableBook
 from proxy.serve import reasons
 from proxy.serve.breaker import Breaker, BreakerLimits
-from proxy.serve.engine import ServeEngine
+from proxy.serve.engine import ServeEngine, first_runs
 from proxy.serve.port import Declined, Read, Served, ServeLimits
 from proxy.shadow.candidates import Candidate
 from proxy.shadow.rows import description, values
@@ -117,6 +119,7 @@ class Bench:
         limits: ServeLimits = LIMITS,
         types: Sequence[int] = (),
         formats: Sequence[int] = (),
+        rows: int = 0,
         **settings: Any,
     ) -> Read:
         return Read(
@@ -131,6 +134,7 @@ class Bench:
             "postgres",
             ("public.author",),
             limits,
+            rows,
         )
 
     def report(self) -> ServingReport:
@@ -268,6 +272,35 @@ async def test_what_is_not_exact_is_declined(
     assert found == (reason or found) != reasons.BROKEN
     assert bench.report().running == 0
     assert bench.report().breaker == "closed"
+
+
+@pytest.mark.integration
+async def test_a_client_gets_no_more_rows_than_it_takes(bench: Bench) -> None:
+    """PostgreSQL manual, "Message Flow", Extended Query: PortalSuspended once the limit is reached."""
+    by_key = "SELECT id, active FROM author ORDER BY id"
+    _, rows = asked(bench.world, by_key, (), 0)
+    whole = await bench.serve(bench.read(by_key))
+    assert isinstance(whole, Served)
+    assert not whole.suspended
+    for most in (1, 2, len(rows) - 1, len(rows)):
+        found = await bench.serve(bench.read(by_key, rows=most))
+        assert isinstance(found, Served)
+        assert found.suspended
+        assert values(found.rows, 2) == values(whole.rows, 2)[:most]
+    found = await bench.serve(bench.read(by_key, rows=len(rows) + 1))
+    assert found == whole
+    assert await bench.reason("SELECT id FROM author", rows=1) == reasons.CUT
+    found = await bench.serve(bench.read("SELECT id FROM author", rows=len(rows)))
+    assert isinstance(found, Served)
+    assert found.suspended
+
+
+@given(st.lists(st.integers(1, 4), max_size=5).map(tuple), st.integers(1, 20))
+def test_the_first_runs_are_those_of_the_first_rows(ties: tuple[int, ...], count: int) -> None:
+    runs = [number for number, size in enumerate(ties) for _ in range(size)]
+    found, cut = first_runs(ties, count)
+    assert found == tuple(runs[:count].count(number) for number in sorted(set(runs[:count])))
+    assert cut == (count < len(runs) and runs[count - 1] == runs[count])
 
 
 @pytest.mark.integration

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.serve.port import Declined
@@ -183,11 +185,19 @@ def test_who_wants_rows_before_the_sync_has_them_from_the_server() -> None:
     script.client(SYNC).server(ready()).client_sees(ready())
 
 
-def test_rows_are_counted_where_the_client_takes_only_so_many() -> None:
+def test_a_client_that_takes_only_so_many_rows_is_told_that_there_may_be_more() -> None:
     script = ServedScript().prepare()
     few = (bind(b"1", name=b"s"), rewriting.execute(b"", 2), SYNC)
     script.client(*few).stored(served(b"1")).client_sees(BOUND, row(b"1"), complete("SELECT 1"), ready())
-    script.client(*few).stored(served(b"1", b"2")).server_sees(*few)
+    assert script.port.reads[-1].rows == 2
+    script.client(*few).stored(replace(served(b"1", b"2"), suspended=True))
+    script.client_sees(BOUND, row(b"1"), row(b"2"), b"s\x00\x00\x00\x04", ready())
+
+
+def test_in_a_block_a_portal_that_is_not_read_to_its_end_is_the_servers() -> None:
+    script = ServedScript().prepare().begin()
+    few = (bind(b"1", name=b"s"), rewriting.execute(b"", 1), SYNC)
+    script.client(*few).stored(replace(served(b"1"), suspended=True)).server_sees(*few)
 
 
 def test_a_prefix_that_was_flushed_is_ended_on_the_server() -> None:
