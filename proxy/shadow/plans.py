@@ -1,4 +1,4 @@
-"""Reads compiled for shadows, kept by text: what a statement is called, and its plan or why there is none."""
+"""Reads compiled for shadows, kept: what a statement is called, and its plan or why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from proxy.shadow.fingerprint import fingerprint, normalised, shown
 from proxy.shadow.sample import SampledRead
 from proxy.sql.bounded import Bounded
 from proxy.sql.parse import Source, Unparsed
-from proxy.translate.api import ReadPlan, Unsupported, compile_read
+from proxy.sql.shapes import Key, is_certain, key_of, pieces_of
+from proxy.translate.api import ReadPlan, Unsupported
+from proxy.translate.cache import PlanCache
 
 Compile = Callable[[str, TableBook, str, Sequence[str], Sequence[int]], ReadPlan]
 
@@ -21,7 +23,7 @@ KEPT = 2000
 class Known:
     """What is known of one text."""
 
-    source: Source
+    text: str
     statement: str
     """Without its constants."""
     fingerprint: str
@@ -29,14 +31,22 @@ class Known:
     reason: str = ""
     """Why there is no plan."""
 
+    @property
+    def source(self) -> Source:
+        """Parsed anew: few reads are looked at again."""
+        return Source(self.text)
+
 
 class ShadowPlans:
-    """Plans of one book of tables: of another, everything is compiled anew."""
+    """Plans of one book of tables: of another, everything is compiled anew. Texts that differ in their constants share
+    a plan, where they can, and their name."""
 
-    def __init__(self, book: TableBook, *, compile: Compile = compile_read, size: int = KEPT) -> None:
+    def __init__(self, book: TableBook, *, compile: Compile | None = None, size: int = KEPT) -> None:
         self.book = book
-        self._compile = compile
+        self._compile = compile or PlanCache(size).plan
         self._known: Bounded[tuple[object, ...], Known] = Bounded(size)
+        self._names: Bounded[Key, tuple[str, str]] = Bounded(size)
+        """By shape: the statement without its constants, and its fingerprint."""
 
     def get(self, read: SampledRead) -> Known:
         key = (read.database, read.search_path, read.parameter_types, read.text)
@@ -47,14 +57,24 @@ class ShadowPlans:
         return known
 
     def _made(self, read: SampledRead) -> Known:
-        try:
-            source = Source(read.text)
-        except Unparsed:
-            raise Unsupported("the parser does not take the text") from None
-        statement = normalised(source)
-        name = fingerprint(statement)
+        statement, name = self._named(read.text)
         try:
             plan = self._compile(read.text, self.book, read.database, read.search_path, read.parameter_types)
         except Unsupported as error:
-            return Known(source, shown(statement), name, None, error.reason)
-        return Known(source, shown(statement), name, plan)
+            return Known(read.text, statement, name, None, error.reason)
+        return Known(read.text, statement, name, plan)
+
+    def _named(self, text: str) -> tuple[str, str]:
+        pieces = pieces_of(text)
+        key = key_of(pieces) if is_certain(pieces) else None
+        known = None if key is None else self._names.get(key)
+        if known is not None:
+            return known
+        try:
+            statement = normalised(Source(text))
+        except Unparsed:
+            raise Unsupported("the parser does not take the text") from None
+        made = shown(statement), fingerprint(statement)
+        if key is not None:
+            self._names.put(key, made, len(text))
+        return made

@@ -51,3 +51,19 @@ def test_what_has_no_plan_has_a_reason() -> None:
     assert asked == 1
     with pytest.raises(Unsupported, match="parser"):
         plans.get(sampled("SELECT FROM WHERE"))
+
+
+def test_texts_of_one_shape_have_one_name_which_is_that_of_each() -> None:
+    plans = ShadowPlans(BOOK, compile=lambda *_: object())  # type: ignore[arg-type]
+    texts = (
+        "SELECT id FROM orders WHERE id = 5 AND note = 'a' /* one */",
+        "SELECT id FROM orders WHERE id = 6 AND note = 'it''s' /* another */",
+        "SELECT id FROM orders WHERE id = 6 AND note = E'a\\n'",
+    )
+    alone = [ShadowPlans(BOOK, compile=lambda *_: object()).get(sampled(text)) for text in texts]  # type: ignore[arg-type]
+    together = [plans.get(sampled(text)) for text in texts]
+    assert [(one.statement, one.fingerprint) for one in together] == [
+        (one.statement, one.fingerprint) for one in alone
+    ]
+    assert len({one.fingerprint for one in together}) == 1
+    assert together[1].source.text == texts[1]
