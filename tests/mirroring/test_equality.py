@@ -13,10 +13,12 @@ from tests.mirroring.actions import Sight, available
 from tests.mirroring.conftest import SCALE
 from tests.mirroring.rig import Rig
 from tests.mirroring.workload import histories
+from tests.support.versions import AND_OLDEST
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 60 * SCALE)]
 
 
+@pytest.mark.parametrize("source", AND_OLDEST, indirect=True)
 @settings(
     max_examples=max(1, int(3 * SCALE)),
     deadline=None,

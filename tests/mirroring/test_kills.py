@@ -1,12 +1,13 @@
 """The proxy is killed with SIGKILL, at every boundary and at any instant, under load: nothing is lost.
 
 After each kill it starts again on its spool while the clients go on. In the end every table equals its collection, no
-gap is open, and what a client saw committed is there. `CAUSEWAY_MIRROR_SCALE=5` makes it some hundreds of kills.
+gap is open, and what a client saw committed is there. `CAUSEWAY_KILLS=10`, as in CI, makes it some hundreds of kills.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -24,17 +25,21 @@ from tests.mirroring.rig import STATE_DATABASE, MirrorProxy, Rig
 from tests.mirroring.test_outages import store_address
 from tests.mirroring.workload import Record, Writer
 
-KILLS = max(3, int(20 * SCALE))
+ROUNDS = max(1, int(os.environ.get("CAUSEWAY_KILLS", int(SCALE))))
+"""Kills at each boundary."""
+KILLS = 20 * ROUNDS if SCALE >= 1 else 3
 """At random instants, of all proxies together."""
-ROUNDS = max(1, int(SCALE))
-"""At each boundary."""
 BOUNDARY_SECONDS = 10.0
 """Within which a boundary is met under load."""
 
 CONVERGED = DEFAULT_LATE_SWEEP + 30.0
 """Seconds until what a killed proxy's last commands did to the store, after others had gone on, is put right."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 60 * SCALE), on_newest_unless_scaled]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300 + 60 * max(SCALE, ROUNDS)),
+    on_newest_unless_scaled,
+]
 
 BLIND = frozenset({"script", "failing_script", "script_with_commit", "by_search_path"})
 """Committed by PostgreSQL in the middle of a simple query: a kill leaves a gap, and cannot leave less."""

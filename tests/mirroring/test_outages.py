@@ -1,8 +1,12 @@
-"""A store that is away, silent, late or unwilling: the application notices nothing, and afterwards all is there."""
+"""A store that is away, silent, late or unwilling: the application notices nothing, and afterwards all is there.
+
+`CAUSEWAY_OUTAGE_SECONDS=60`, as in CI, is how long it is away or late instead of a few seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,25 +17,27 @@ from tests.mirroring.actions import Sight, available
 from tests.mirroring.conftest import SCALE, on_newest
 from tests.mirroring.drivers import MODES
 from tests.mirroring.relays import StoreRelay
-from tests.mirroring.rig import MirrorProxy, Rig
+from tests.mirroring.rig import PATIENCE, MirrorProxy, Rig
 from tests.mirroring.workload import Record, Writer
 
 OUTAGE = 3.0 * SCALE
 """Seconds; longer than STORE_TIMEOUT, which a reply that waited for the store would show."""
 STORE_TIMEOUT = "2s"
-LATE = min(OUTAGE * 0.9, 30.0)
+LONG = float(os.environ.get("CAUSEWAY_OUTAGE_SECONDS", OUTAGE))
+"""Seconds in which nothing arrives at all, or only late."""
+LATE = min(LONG * 0.9, 30.0)
 """Seconds a request waits."""
 UNNOTICED = 1.5
 """Seconds the slowest statement may take, deadlocks and a busy machine included."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 30 * OUTAGE), on_newest]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 30 * OUTAGE + 2 * LONG), on_newest]
 
 Outage = Callable[[StoreRelay], Awaitable[None]]
 
 
 async def away(relay: StoreRelay) -> None:
     await relay.leave()
-    await asyncio.sleep(OUTAGE)
+    await asyncio.sleep(LONG)
     await relay.listen()
 
 
@@ -44,7 +50,7 @@ async def silent(relay: StoreRelay) -> None:
 async def late(relay: StoreRelay) -> None:
     """Beyond the proxy's own patience: every write is tried again although it was carried out."""
     relay.delay = LATE
-    await asyncio.sleep(OUTAGE)
+    await asyncio.sleep(LONG)
     relay.delay = 0.0
 
 
@@ -131,7 +137,7 @@ async def test_the_application_notices_nothing(
         await rig.seed()
         record = await load(rig, [proxy], outage(relay))
         unnoticed(rig, record)
-        await rig.agree()
+        await rig.agree(patience=PATIENCE + LONG)
         assert await proxy.stop() == 0
 
 
