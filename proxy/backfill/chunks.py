@@ -41,13 +41,19 @@ class KeyPages:
         self._by_name = by_name
         self._types = types
 
-    def boundary(self, low: KeyText | None, limit: int) -> Query:
-        """The last of the first `limit` keys after `low`, whether there are more: for `boundary_of`.
+    def last(self) -> Query:
+        """The text output of the largest key; no row if there is none."""
+        texts = ", ".join(f"pg_catalog.format('%s', {part.sql})" for part in self._parts)
+        order = ", ".join(f"{part.sql} DESC" for part in self._parts)
+        return f"SELECT {texts} FROM {table_sql(self._relation)} AS t ORDER BY {order} LIMIT 1", []
+
+    def boundary(self, low: KeyText | None, limit: int, end: KeyText | None = None) -> Query:
+        """The last of the first `limit` keys after `low` and up to `end`, whether there are more: for `boundary_of`.
 
         One row of the key's text output, the number of keys, and whether a key follows them; no row if there is none.
         """
         arguments: list[Any] = []
-        where = self._where(low, None, arguments)
+        where = self._where(low, end, arguments)
         names = [f"k{n}" for n in range(1, len(self._parts) + 1)]
         keys = ", ".join(f"{part.sql} AS {name}" for part, name in zip(self._parts, names, strict=True))
         texts = ", ".join(f"pg_catalog.format('%s', {name}) AS {name}" for name in names)

@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from proxy.backfill.board import RunBoard
+from proxy.backfill.chunks import KeyPages
 from proxy.backfill.company import Company
 from proxy.backfill.copying import Host
 from proxy.backfill.gate import Refused, pass_gate
 from proxy.backfill.moves import join, tune
-from proxy.backfill.run import Mode, Run, Status, Tuning, Worker
+from proxy.backfill.run import KeyText, Mode, Run, Status, Tuning, Worker
 from proxy.backfill.statistics import Size, read_size
 from proxy.mirror.tables import MirroredTable
 
@@ -136,6 +137,13 @@ async def take_part(
         wanted = replace(wanted, again=False)  # somebody has begun or ended a run just now
 
 
+async def _end(host: Host, table: MirroredTable) -> KeyText | None:
+    """The largest key there is; what is inserted behind it from now on is mirrored. None of an empty table."""
+    query, arguments = KeyPages(table.relation, table.mapping.key_columns, table.snapshot.types).last()
+    rows = await host.source(table.database).fetch(query, *arguments)
+    return tuple(rows[0]) if rows else None
+
+
 async def _try(
     host: Host,
     company: Company,
@@ -164,7 +172,8 @@ async def _try(
         say=say,
     )
     if not going:
-        fresh = replace(new_run(before, table, wanted, size, now()), proxies=proxies[:MAX_PROXIES])
+        end = await _end(host, table) if proxies else None
+        fresh = replace(new_run(before, table, wanted, size, now()), proxies=proxies[:MAX_PROXIES], end=end)
         if not await board.begin(fresh):
             return None
     number = board.run.number

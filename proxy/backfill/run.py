@@ -119,7 +119,7 @@ class Boundary:
     """None: there is no key after `low`."""
     keys: int
     last: bool
-    """Whether there was no key after `high`: what is written there later is mirrored."""
+    """Whether there was no key after `high` up to the run's end: what is written there later is mirrored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,8 @@ class Run:
     held: bool = False
     """Paused by a worker, because a proxy does not mirror the table; goes on by itself once that is over."""
     ended: datetime | None = None
+    end: KeyText | None = None
+    """The largest key when the run began: rows behind it were inserted since, and are mirrored. None: not known."""
     cursor: KeyText | None = None
     """The last key that is claimed or done; None: nothing is."""
     exhausted: bool = False
@@ -232,6 +234,7 @@ class Run:
             "reason": self.reason,
             "held": self.held,
             "ended": self.ended,
+            "end": None if self.end is None else list(self.end),
             "cursor": None if self.cursor is None else list(self.cursor),
             "exhausted": self.exhausted,
             "claimed": self.claimed,
@@ -274,6 +277,7 @@ def parse_run(document: Mapping[str, Any]) -> Run:
         reason=str(document["reason"]),
         held=bool(document["held"]),
         ended=document["ended"],
+        end=_key(document.get("end")),
         cursor=_key(document["cursor"]),
         exhausted=bool(document["exhausted"]),
         claimed=int(document["claimed"]),

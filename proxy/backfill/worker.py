@@ -305,7 +305,7 @@ class TableWorker:
         if run.exhausted or run.status is not Status.RUNNING:
             return None
         low = run.cursor
-        query, arguments = self._current(run).pages.boundary(low, chunk_rows(run, self._row_bytes))
+        query, arguments = self._current(run).pages.boundary(low, chunk_rows(run, self._row_bytes), run.end)
         return boundary_of(low, await self._member.source(self._database).fetch(query, *arguments))
 
     async def _copy(self, claim: Claim) -> Done:

@@ -178,18 +178,23 @@ async def apply(
         _put(store, [item for _, item in puts], replay=replay, look_first=look_first),
         _delete(store, [item for _, item in deletes], look_first=look_first),
     )
-    answers: dict[int, Outcome | Poison] = {}
-    answers.update(zip((index for index, _ in puts), put, strict=True))
-    answers.update(zip((index for index, _ in deletes), deleted, strict=True))
+    answers = dict(zip((index for index, _ in puts + deletes), put + deleted, strict=True))
     return [answers[index] for index in range(len(writes))]
 
 
-async def seed(store: Elementary, writes: Sequence[Write]) -> list[Outcome | Poison]:
+async def seed(
+    store: Elementary, writes: Sequence[Write], *, look_first: bool = False
+) -> list[Outcome | Poison]:
+    """`look_first`: many are expected to be there already; the outcome is the same."""
     items = [Item(write.key.value, Pair(0, 0), write.document, write.extra) for write in writes]
-    if not items:
-        return []
-    wrote = await store.insert(items)
+    exist = await store.pairs(Area.DOCUMENTS, [item.id for item in items]) if look_first else {}
+    absent = [item for item in items if identity(item.id) not in exist] if exist else items
+    wrote = await store.insert(absent) if absent else []
+    put = iter(wrote)
+    wrote = [Wrote.EXISTS if identity(item.id) in exist else next(put) for item in items] if exist else wrote
     there = [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
+    if not there:
+        return [answer for answer in wrote if isinstance(answer, Poison)]
     tombstones = await store.graves([item.id for item in there])
     dead = await _bury(store, there, _Graves(tombstones.get(identity(FLOOR)), tombstones))
     return [
@@ -233,15 +238,11 @@ async def repair(store: Elementary, repairs: Sequence[Repair]) -> list[bool | Po
         Item(one.key.value, Pair(one.expected.version, one.expected.repairs + 1), one.document, one.extra)
         for one in repairs
     ]
-    answers: list[bool | Poison] = [False] * len(items)
     claimed = await _advance(store, Area.CLAIMS, [Item(item.id, item.pair) for item in items])
-    puts: list[int] = []
-    deletes: list[int] = []
-    for index, claim in enumerate(claimed):
-        if isinstance(claim, Poison):
-            answers[index] = claim
-        elif claim is not None:
-            (deletes if items[index].document is None else puts).append(index)
+    answers: list[bool | Poison] = [claim if isinstance(claim, Poison) else False for claim in claimed]
+    won = [index for index, claim in enumerate(claimed) if isinstance(claim, Wrote)]
+    puts = [index for index in won if items[index].document is not None]
+    deletes = [index for index in won if items[index].document is None]
     put, deleted = await both(
         _put(store, [items[index] for index in puts], replay=True),
         _delete(store, [items[index] for index in deletes], certain=True),

@@ -98,6 +98,8 @@ class MongoStore:
         self._sweeper = Sweeper(self.sweep, late_sweep)
         self._outdated: set[Namespace] = set()
         """Tables of whose last writes many came too late: there it pays to look before writing."""
+        self._seeded: set[Namespace] = set()
+        """Tables of whose last seeds many were there already."""
 
     @property
     def link(self) -> Link:
@@ -120,7 +122,12 @@ class MongoStore:
 
     async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
         with self._open_ended(namespace) as table:
-            return await convergence.seed(table, writes)
+            answers = await convergence.seed(table, writes, look_first=namespace in self._seeded)
+        if answers.count(Outcome.STALE) > _MANY_STALE * len(answers):
+            self._seeded.add(namespace)
+        else:
+            self._seeded.discard(namespace)
+        return answers
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
         return await convergence.states(self._table(namespace), keys)

@@ -41,12 +41,14 @@ async def place(postgres: PostgresServer, database: str) -> AsyncIterator[Place]
     await source.close()
 
 
-async def walk(source: SourceDatabase, pages: KeyPages, limit: int) -> list[list[KeyText]]:
+async def walk(
+    source: SourceDatabase, pages: KeyPages, limit: int, end: KeyText | None = None
+) -> list[list[KeyText]]:
     """The keys of each chunk, in order."""
     found: list[list[KeyText]] = []
     low: KeyText | None = None
     while True:
-        query, arguments = pages.boundary(low, limit)
+        query, arguments = pages.boundary(low, limit, end)
         boundary = boundary_of(low, await source.fetch(query, *arguments))
         if boundary.high is None:
             return found
@@ -158,6 +160,12 @@ async def test_chunks_are_a_partition_of_the_keys(place: Place, kind: str) -> No
         keys = [key for chunk in chunks for key in chunk]
         assert len(keys) == len(set(keys)) == count
         assert all(len(chunk) == limit for chunk in chunks[:-1])
+        assert await walk(place.source, pages, limit, keys[-1]) == chunks
+        assert [key for chunk in await walk(place.source, pages, limit, keys[40]) for key in chunk] == keys[
+            :41
+        ]
+    query, arguments = pages.last()
+    assert [tuple(row) for row in await place.source.fetch(query, *arguments)] == keys[-1:]
 
 
 @pytest.mark.integration
@@ -238,6 +246,8 @@ async def test_an_index_serves_the_paging(place: Place) -> None:
     pages = KeyPages(relation, ("a", "b"), snapshot.types)
     for query, arguments in (
         pages.boundary(("50", "1050"), 100),
+        pages.boundary(("50", "1050"), 100, ("99", "99")),
+        pages.last(),
         pages.rows(("50", "1050"), ("50", "5050"), text=False),
     ):
         plan = "\n".join(row[0] for row in await place.source.fetch("explain " + query, *arguments))

@@ -29,6 +29,8 @@ TABLE = mirrored(("id", INT4), ("note", TEXT))
 
 class Source:
     async def fetch(self, query: str, *arguments: Any, timeout: float | None = None) -> Sequence[Any]:
+        if "DESC LIMIT 1" in query:
+            return [("77",)]
         return [] if query == gate.RUNNING else [{"rows": 100.0, "unknown": 0, "bytes": 5000.0}]
 
 
@@ -58,6 +60,7 @@ async def test_the_first_begins_and_others_join() -> None:
     world = World()
     first = await world.take_part(replace(OFFLINE, tuning={"rate": 5.0}))
     assert (first.number, first.estimate, first.relation, first.columns) == (1, 100, 5000, ("id",))
+    assert first.end is None, "nobody mirrors what is written now"
     assert (first.tuning.rate, set(first.workers)) == (5.0, {"me"})
     second = await world.take_part(replace(OFFLINE, tuning={"concurrency": 7}), "other")
     assert second.number == 1
@@ -86,7 +89,9 @@ async def test_the_proxies_that_were_waited_for_are_remembered() -> None:
         await look()
 
     world.fleet.company.look = beats  # type: ignore[method-assign]
-    assert (await world.take_part(Wanted())).proxies == ("a-1",)
+    run = await world.take_part(Wanted())
+    assert run.proxies == ("a-1",)
+    assert run.end == ("77",), "what is inserted behind it is mirrored"
 
 
 async def test_a_run_that_is_over_is_begun_again_when_asked_cancelled_or_another_one() -> None:

@@ -42,6 +42,7 @@ runs = st.builds(
     doubt=st.none() | moments,
     doubted_from=st.none() | moments,
     ended=st.none() | moments,
+    end=st.none() | texts,
     cursor=st.none() | texts,
     exhausted=st.booleans(),
     claimed=st.integers(0, 99),

@@ -161,7 +161,7 @@ class TestNewestStands:
                 written[number].certain.add(Pair(0, 0))
 
             async def job(client: SimulatedClient, replay: bool) -> None:
-                await convergence.seed(client, writes)
+                await convergence.seed(client, writes, look_first=choices.random() < 0.5)
 
             world.start(job)
 
