@@ -131,18 +131,22 @@ class Reads(Section):
 
 
 class AutoRollback(Section):
-    """Limits past which the table falls back one phase by itself and stays there until told otherwise."""
+    """Limits past which a table in `primary_switch` falls back to `dark_read` by itself, in the whole fleet.
+
+    It stays there, through restarts and whatever `force` says, until `causeway phase` or a rule file with another
+    phase tells it otherwise. Counts are those of all live proxies together, since the table was let in.
+    """
 
     window: Annotated[float, duration("1s", "30d")] = 300.0
     """The time over which the rates are taken."""
     min_reads: Annotated[int, Count(1, 1_000_000_000)] = 100
     """Rates over fewer reads than this count for nothing."""
     max_mismatch_rate: Share | None = None
-    """Share of the compared reads that may differ; null: any."""
+    """Share of the compared reads that may differ, those of the reverse shadow among them; null: any."""
     max_error_rate: Share | None = None
-    """Share of the store's replies that may be errors or come too late; null: any."""
+    """Share of the reads meant for the store that it may fail, or answer too late; null: any."""
     max_lag: Annotated[float, duration("1ms", "30d")] | None = None
-    """How far the mirror may be behind; null: any."""
+    """How far the mirror of any live proxy may be behind; null: any."""
 
 
 class Verify(Section):
@@ -197,18 +201,18 @@ class Table(Defaults):
 
 
 class Gates(Section):
-    """What must hold before a table of this file is let into a phase.
+    """What must hold before a table of this file is let into `primary_switch`.
 
-    Beside these, always: no open gap, the backfill complete before `dark_read`, and every live proxy of the
-    fleet in the preceding phase.
+    Beside these, always: no open gap, and every live proxy in front of the same server in `dark_read`. Before
+    `dark_read`: the history in the store, and no open gap.
     """
 
     max_lag: Annotated[float, duration("1ms", "30d")] = 10.0
-    """How far the mirror may be behind."""
+    """How far the mirror of any live proxy may be behind."""
     window: Annotated[float, duration("1s", "30d")] = 3600.0
     """The time over which comparisons are counted."""
     min_comparisons: Annotated[int, Count(0, 1_000_000_000)] = 1000
-    """Reads that must have been compared in the window, before `primary_switch`."""
+    """Reads that must have been compared in the window, by all live proxies together."""
     max_mismatch_rate: Share = 0.0001
     """Share of them that may differ."""
 
