@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import backfill, capture, dual_write, lag, latency, memory, profile, throughput
+from bench import backfill, capture, dark_reads, dual_write, lag, latency, memory, profile, throughput
 from bench.errors import BenchError
 from bench.pgbench import Pgbench
 from bench.plan import FULL, QUICK, Plan
@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, Run] = {
     "dual-write": dual_write.run,
     "mirror": lag.run,
     "backfill": backfill.run,
+    "dark": dark_reads.run,
 }
 
 SERVER_SETTINGS: Mapping[str, str | int | bool] = {

@@ -47,13 +47,14 @@ class StoreRig:
     """The processes that all of its processes descend from; empty where they are not known."""
 
 
-def rules(database: str, phase: str, durability: str = "strict") -> str:
-    """pgbench's tables in one phase."""
+def rules(database: str, phase: str, durability: str = "strict", shadow: str = "") -> str:
+    """pgbench's tables in one phase. `shadow`: what all say of it, as YAML in a line."""
     lines = [
         f"database: {database}",
         "defaults:",
         f"  phase: {phase}",
         f"  durability: {durability}",
+        *([f"  shadow: {shadow}"] if shadow else []),
         "tables:",
     ]
     return "\n".join([*lines, *(f"  {table}:" for table in TABLES), ""])
@@ -162,13 +163,14 @@ def mirroring(
     phase: str = "dual_write",
     durability: str = "strict",
     module: str = "proxy",
+    shadow: str = "",
     **settings: str,
 ) -> Iterator[Mirroring]:
     """A proxy with pgbench's tables in `phase`; `settings` by their names in capitals (`MIRROR_MEMORY`)."""
     base = new_instance_dir("bench-mirror")
     try:
         file = base / "rules.yaml"
-        file.write_text(rules(pgbench.database, phase, durability), encoding="utf-8")
+        file.write_text(rules(pgbench.database, phase, durability, shadow), encoding="utf-8")
         given = {
             "STORE": store.uri,
             "CONTROL_DSN": postgres.dsn(pgbench.database),

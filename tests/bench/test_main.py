@@ -19,7 +19,7 @@ def test_an_unknown_name_says_which_there_are(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         arguments(["speed"])
     assert (
-        "there are throughput, latency, memory, profile, capture, dual-write, mirror, backfill"
+        "there are throughput, latency, memory, profile, capture, dual-write, mirror, backfill, dark"
         in capsys.readouterr().err
     )
 
