@@ -12,7 +12,7 @@ from proxy.catalog import assembly, queries
 from proxy.catalog.language import read_language
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
-from proxy.catalog.privileges import unreadable
+from proxy.catalog.privileges import invisible, unreadable
 from proxy.catalog.search_path import Setting, search_paths
 from proxy.mirror.effects import TableId
 
@@ -97,7 +97,11 @@ async def _read(
         asked = list(seen_roles)
     roles = {row["name"]: row["oid"] for row in await connection.fetch(queries.ROLES, asked)}
     role_oids = list(roles.values())
-    denied = await connection.fetch(queries.UNREADABLE, role_oids, selection.spliceable)
+    denied = [
+        row
+        for row in await connection.fetch(queries.UNREADABLE, role_oids, selection.spliceable)
+        if row["reason"] is not None
+    ]
     uncallable = await connection.fetch(queries.UNCALLABLE, role_oids)
     named = sorted({relation.schema for relation in relations.values()})
     unusable = {
@@ -131,9 +135,10 @@ async def _read(
         unreadable=unreadable(
             roles,
             selection.spliceable,
-            [(row["role"], row["relation"], row["reason"]) for row in denied if row["reason"] is not None],
+            [(row["role"], row["relation"], row["reason"]) for row in denied if row["writes"]],
             [(row["role"], row["function"]) for row in uncallable],
         ),
+        invisible=invisible((row["role"], row["relation"]) for row in denied),
         search_paths=MappingProxyType(
             {
                 role: tuple(schema for schema in path if schema not in unusable.get(role, ()))

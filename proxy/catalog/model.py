@@ -160,6 +160,9 @@ class Snapshot:
     unreadable: Mapping[str, Mapping[int, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Role -> {oid of a relation: why RETURNING on it is not safe for the role}. A role that is not in it is not
     known: nothing is safe for it."""
+    invisible: Mapping[str, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
+    """Role -> oids of relations of which it may not see every row and column; roles without any are left out. It says
+    nothing of roles that `unreadable` does not have."""
     search_paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Role -> the search_path a new session of it has, `"$user"` resolved; without pg_catalog and `unusable` ones."""
     unusable: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))

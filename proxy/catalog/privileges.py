@@ -1,4 +1,4 @@
-"""For which roles RETURNING on a table is not safe, and why."""
+"""For which roles RETURNING on a table is not safe, and why; and which do not see all of it."""
 
 from __future__ import annotations
 
@@ -36,3 +36,11 @@ def unreadable(
             for relation in everything:
                 found[role].setdefault(relation, reason)
     return MappingProxyType({role: MappingProxyType(reasons) for role, reasons in found.items()})
+
+
+def invisible(denied: Iterable[tuple[str, int]]) -> Mapping[str, frozenset[int]]:
+    """Role -> relations, from the pairs of them; roles without any are left out."""
+    found: dict[str, set[int]] = {}
+    for role, relation in denied:
+        found.setdefault(role, set()).add(relation)
+    return MappingProxyType({role: frozenset(relations) for role, relations in found.items()})

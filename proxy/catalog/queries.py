@@ -192,13 +192,13 @@ SELECT r.rolname::text AS role, c.oid::int8 AS relation,
                    WHERE a.attrelid = c.oid AND NOT a.attisdropped
                      AND (a.attnum > 0 OR a.attname = 'tableoid')) THEN NULL
             ELSE 'select'
-       END AS reason
+       END AS reason,
+       pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE')
+         OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE') AS writes
   FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_class c
  WHERE NOT r.rolsuper AND r.oid = ANY ($1::oid[]) AND c.oid = ANY ($2::oid[])
-   AND (pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE')
-        OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE'))
 """
-"""Of roles that may write at all: what the others send fails with the same error, RETURNING or not.
+"""RETURNING is of no matter to roles that may not write: what they send fails with the same error.
 
 RETURNING needs SELECT on every column it names, `tableoid` among them; only the table's privilege covers that one
 unless it was granted by name."""

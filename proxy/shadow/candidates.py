@@ -111,9 +111,9 @@ def _unfit(ground: Ground, identity: Identity, oids: list[int]) -> str:
     if not identity.roles_known:
         return "the session's role is not known"
     for role in identity.roles:
-        unreadable = ground.snapshot.unreadable.get(role)
-        if unreadable is None:
+        if role not in ground.snapshot.unreadable:
             return "the privileges of the session's role are not known"
-        if any(oid in unreadable for oid in oids):
+        invisible = ground.snapshot.invisible.get(role, frozenset())
+        if any(oid in invisible for oid in oids):
             return "the session's role may not see every row and column"
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devstack.errors import DevstackError
-from proxy.catalog.privileges import unreadable
+from proxy.catalog.privileges import invisible, unreadable
 from tests.catalog.conftest import Place, find
 
 SPLICE = """ returning pg_catalog.record_send(row(t.tableoid, pg_catalog.pg_current_wal_insert_lsn(),
@@ -104,3 +104,42 @@ def test_every_role_asked_for_has_its_entry() -> None:
     assert set(found) == {"a", "b"}
     assert set(found["a"]) == {1}
     assert found["b"] == {1: "the role may not EXECUTE f()", 2: "the role may not EXECUTE f()"}
+
+
+READERS = (
+    ("nothing", "", False),
+    ("the table", "grant select on t to {role}", True),
+    ("one column", "grant select (id) on t to {role}", False),
+    (
+        "row security",
+        "grant select on t to {role}; alter table t enable row level security; create policy p on t using (id < 0)",
+        False,
+    ),
+)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("name", "grant", "all_of_it"), READERS, ids=[one[0].replace(" ", "_") for one in READERS]
+)
+async def test_what_a_role_that_only_reads_does_not_see(
+    place: Place, name: str, grant: str, all_of_it: bool
+) -> None:
+    role = f"r_{place.database}"
+    try:
+        place.run(
+            f"create role {role}; create table t (id int primary key, n int); insert into t values (1, 1)"
+        )
+        place.run(grant.format(role=role))
+        snapshot = await place.read("t")
+        oid = find(snapshot, "t").oid
+        assert (oid not in snapshot.invisible.get(role, ())) is all_of_it
+        assert snapshot.unreadable[role] == {}  # nobody warns of writes that fail anyway
+        assert "postgres" not in snapshot.invisible
+    finally:
+        place.run(f"drop owned by {role}; drop role {role}")
+
+
+def test_a_role_that_sees_everything_is_left_out() -> None:
+    assert invisible([("a", 1), ("a", 2), ("b", 1)]) == {"a": {1, 2}, "b": {1}}
+    assert invisible([]) == {}

@@ -82,7 +82,7 @@ def test_other_texts_are_no_reads_to_be_served(text: str) -> None:
         (replace(ANN, roles_known=False), {}, "the session's role is not known"),
         (replace(ANN, roles=frozenset({"ann", "bob"})), {}, "the session's role is not known"),
         (replace(ANN, roles=frozenset({"bob"})), {}, "the privileges of the session's role are not known"),
-        (ANN, {"unreadable": {"ann": {1: "rls"}}}, "the session's role may not see every row and column"),
+        (ANN, {"invisible": {"ann": frozenset({1})}}, "the session's role may not see every row and column"),
     ],
 )
 def test_a_session_that_is_not_known_well_enough(

@@ -177,7 +177,7 @@ def test_a_role_that_may_not_see_every_row() -> None:
     picture = snapshot(
         [relation(SHOP, "orders")],
         search_paths={"ann": ("public",)},
-        unreadable={"ann": {SHOP: "row security"}},
+        invisible={"ann": frozenset({SHOP})},
     )
     to_postgres(
         ServedScript(served_ground(picture=picture)), "the session's role may not see every row and column"

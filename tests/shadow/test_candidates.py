@@ -85,7 +85,7 @@ def test_every_way_to_read_is_one(text: str) -> None:
         (replace(ANN, utf8=False), {}, "client_encoding"),
         (replace(ANN, roles_known=False), {}, "role is not known"),
         (replace(ANN, roles=frozenset({"bob"})), {}, "privileges"),
-        (ANN, {"unreadable": {"ann": {1: "row security"}}}, "every row and column"),
+        (ANN, {"invisible": {"ann": frozenset({1})}}, "every row and column"),
     ],
 )
 def test_sessions_of_which_too_little_is_known_are_said_to_be(
