@@ -15,7 +15,8 @@ def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: in
     """None where nothing of the database is mirrored."""
     tables: dict[int, MirroredAs] = {}
     for table in book.mirrored(database):
-        seen = mirrored_as(table)
+        holding = book.holding(database, table.relation.schema, table.relation.name)
+        seen = mirrored_as(table, Phase.DUAL_WRITE if holding is None else holding.effective)
         tables[table.relation.oid] = seen
         if table.relation.kind == "p":
             tables.update(dict.fromkeys(table.relation.children, seen))
@@ -24,10 +25,9 @@ def ground_of(book: TableBook, database: str, snapshot: Snapshot, generation: in
     return Ground(snapshot, tables, generation, dark_of(book, database), served_of(book, database))
 
 
-def mirrored_as(table: MirroredTable) -> MirroredAs:
-    """What a session must know of it."""
+def mirrored_as(table: MirroredTable, phase: Phase) -> MirroredAs:
+    """What a session must know of it. `phase`: the one it is in; what its rule asks for makes nobody wait."""
     ack = table.rule.ack
-    phase = max(table.rule.effective, Phase.DUAL_WRITE)
     return MirroredAs(
         table.relation.id,
         table.relation,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proxy.grounds import ground_of
-from proxy.mirror.tables import Surroundings, TableBook
+from proxy.mirror.tables import Closed, Surroundings, Switchboard, TableBook
+from proxy.names import TableName
 from proxy.rules import RuleSet
 from tests.catalog.made import attribute, relation, snapshot
 from tests.documents.made import rules_of
@@ -31,6 +34,21 @@ def test_a_table_and_its_partitions() -> None:
     assert seen.key == frozenset({"id"})
     assert (seen.strict, seen.ack_timeout) == (True, 2.0)
     assert ground.strict
+
+
+def test_replies_wait_by_the_phase_that_the_table_is_in() -> None:
+    rules = rules_of({"orders": {"phase": "primary_switch"}})
+    name = TableName("public", "orders", "shop")
+
+    def timeout(closed: Closed) -> float | None:
+        around = replace(EVERYTHING, switch=Switchboard({str(name): closed}))
+        ground = ground_of(TableBook(rules, {"shop": PICTURE}, around), "shop", PICTURE, 1)
+        assert ground is not None
+        return ground.tables[1].ack_timeout
+
+    assert timeout(Closed()) == 1.0
+    assert timeout(Closed(("3 open gaps",))) is None
+    assert timeout(Closed((), ("rolled back",))) is None
 
 
 def test_without_a_mirrored_table_there_is_none() -> None:
