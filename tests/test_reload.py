@@ -436,12 +436,12 @@ async def test_nothing_changed_at_the_start_counts_as_nothing(directory: Path) -
 
 
 async def test_phases_are_told_and_why_they_are_held(directory: Path) -> None:
-    write(directory / "a.yaml", "primary_switch")
+    write(directory / "a.yaml", "decommission")
     async with watching(directory) as watched:
         told = await watched.events.next("table_phase")
         assert (told["table"], told["requested"], told["effective"]) == (
             "public.orders",
-            "primary_switch",
+            "decommission",
             str(LAST_BUILT),
         )
         assert "not built yet" in told["reasons"][0]
