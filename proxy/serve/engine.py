@@ -10,9 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
-
-from pymongo.asynchronous.collection import AsyncCollection
+from typing import Protocol
 
 from proxy.admin.serving import ServingReport
 from proxy.logs import get_logger
@@ -42,7 +40,7 @@ from proxy.shadow.candidates import Candidate
 from proxy.shadow.sample import SampledRead
 from proxy.stores.mongo_commands import Link
 from proxy.stores.mongo_errors import CommandRejected
-from proxy.stores.protocol import Namespace, StoreRefused, StoreUnavailable
+from proxy.stores.protocol import StoreRefused, StoreUnavailable
 from proxy.translate.api import (
     BoundRead,
     ForeignDocument,
@@ -95,8 +93,7 @@ class ServeEngine:
         self._shadow = shadow
         self._clock = clock
         self._dice = dice
-        collections: dict[Namespace, AsyncCollection[Any]] = {}
-        self._reader = reader or (lambda seconds: ServingReader(link, collections, seconds))
+        self._reader = reader or (lambda seconds: ServingReader(link, seconds))
         self._running: set[_Running] = set()
         self._at_once: dict[tuple[str, str], int] = {}
 

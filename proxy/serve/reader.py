@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from bson import Int64
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.read_concern import ReadConcern
@@ -22,19 +24,20 @@ BATCH: Final = 1000
 """Documents asked for at once; the store sends no more than 16 MiB of them."""
 
 _SIZE = Struct("<i").unpack_from
+_LONG = Struct("<q").unpack_from
+_FIRST_BATCH: Final = b"\x04firstBatch\x00"
+_ID: Final = b"\x12id\x00"
+_MAJORITY: Final = {"level": "majority"}
 
 
 class ServingReader:
     """See `proxy.translate.api.Reader`. Raises StoreUnavailable, StoreRefused and CommandRejected."""
 
-    __slots__ = ("_collections", "_link", "_milliseconds")
+    __slots__ = ("_link", "_milliseconds")
 
-    def __init__(
-        self, link: Link, collections: dict[Namespace, AsyncCollection[Any]], seconds: float
-    ) -> None:
-        """`collections` is filled here and shared by all readers; `seconds` is what the store may take for a batch."""
+    def __init__(self, link: Link, seconds: float) -> None:
+        """`seconds` is what the store may take for a batch."""
         self._link = link
-        self._collections = collections
         self._milliseconds = max(1, round(seconds * 1000))
 
     async def find(
@@ -45,9 +48,46 @@ class ServingReader:
         sort: Sequence[tuple[str, int]],
         limit: int,
     ) -> AsyncIterator[bytes]:
-        collection = self._collection(namespace)
+        """One command, without the driver's cursor: nearly every answer comes in one batch."""
+        command: dict[str, Any] = {"find": namespace.collection, "filter": condition}
+        if projection is not None:
+            command["projection"] = projection
+        if sort:
+            command["sort"] = dict(sort)
+        if limit:
+            command["limit"] = limit
+        command["batchSize"] = limit or BATCH
+        command["maxTimeMS"] = self._milliseconds
+        command["readConcern"] = _MAJORITY
+        reply = await self._command(namespace, command)
+        found, more = first(bytes(reply["cursor"].raw))
+        if not more:
+            for document in found:
+                yield document
+            return
+        await self._command(namespace, {"killCursors": namespace.collection, "cursors": [Int64(more)]})
+        async for document in self._parts(namespace, condition, projection, sort, limit):
+            yield document
+
+    async def _command(self, namespace: Namespace, command: dict[str, Any]) -> RawBSONDocument:
+        try:
+            reply: Any = await self._link.client[namespace.database].command(command, codec_options=RAW)
+        except Exception:
+            with translated():
+                raise
+        return cast(RawBSONDocument, reply)
+
+    async def _parts(
+        self,
+        namespace: Namespace,
+        condition: Mapping[str, Any],
+        projection: Mapping[str, Any] | None,
+        sort: Sequence[tuple[str, int]],
+        limit: int,
+    ) -> AsyncIterator[bytes]:
+        """What comes in several batches; asked for anew."""
         with translated():
-            cursor = collection.find_raw_batches(
+            cursor = self._collection(namespace).find_raw_batches(
                 condition,
                 projection,
                 sort=list(sort) or None,
@@ -65,9 +105,8 @@ class ServingReader:
     async def aggregate(
         self, namespace: Namespace, pipeline: Sequence[Mapping[str, Any]]
     ) -> AsyncIterator[bytes]:
-        collection = self._collection(namespace)
         with translated():
-            cursor = await collection.aggregate_raw_batches(
+            cursor = await self._collection(namespace).aggregate_raw_batches(
                 list(pipeline), batchSize=BATCH, maxTimeMS=self._milliseconds
             )
             try:
@@ -78,24 +117,49 @@ class ServingReader:
                 await cursor.close()
 
     def _collection(self, namespace: Namespace) -> AsyncCollection[Any]:
-        found = self._collections.get(namespace)
-        if found is not None:
-            return found
-        found = self._collections[namespace] = self._link.client[namespace.database].get_collection(
+        return self._link.client[namespace.database].get_collection(
             namespace.collection,
             codec_options=RAW,
             read_preference=ReadPreference.PRIMARY,
             read_concern=ReadConcern("majority"),
         )
-        return found
 
 
-def documents(batch: bytes) -> list[bytes]:
+def documents(batch: bytes, position: int = 0) -> list[bytes]:
     """The documents of a batch, which stand one behind the other."""
     found = []
-    position, end = 0, len(batch)
+    end = len(batch)
     while position < end:
         (size,) = _SIZE(batch, position)
         found.append(batch[position : position + size])
         position += size
     return found
+
+
+def first(cursor: bytes) -> tuple[list[bytes], int]:
+    """The documents of the `cursor` of a reply to find, and its number where there are more to come, else 0.
+
+    https://bsonspec.org
+    """
+    if not cursor.startswith(_FIRST_BATCH, 4):
+        return _first(cursor)
+    position = 4 + len(_FIRST_BATCH)
+    end = position + _SIZE(cursor, position)[0]
+    if not cursor.startswith(_ID, end):
+        return _first(cursor)
+    (number,) = _LONG(cursor, end + len(_ID))
+    found = []
+    position += 4
+    end -= 1
+    while position < end:  # an array is a document with the names 0, 1, ...
+        position = cursor.index(0, position) + 1
+        (size,) = _SIZE(cursor, position)
+        found.append(cursor[position : position + size])
+        position += size
+    return found, number
+
+
+def _first(cursor: bytes) -> tuple[list[bytes], int]:
+    """The same, whatever the order of its fields."""
+    reply = RawBSONDocument(cursor, RAW)
+    return [bytes(document.raw) for document in reply["firstBatch"]], int(reply["id"])

@@ -6,9 +6,10 @@ import psycopg
 import pytest
 
 from devstack.postgres import PostgresServer
+from tests.stores.conftest import namespace, store
 from tests.translate.conftest import made_world, world
 
-__all__ = ["made_world", "server", "world"]
+__all__ = ["made_world", "namespace", "server", "store", "world"]
 
 
 @pytest.fixture(scope="session")
