@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.fleet.losses import LOST, Mark
 from proxy.fleet.tallies import Counts
 from proxy.phases import Phase
 from tests.switching.rig import GATES, Shop, eventually
@@ -73,6 +74,20 @@ def test_inside_only_what_writes_past_the_documents_puts_it_out(shop: Shop) -> N
         eventually(lambda: shop.switch == "gated")
         close_gap(shop)
         shop.other(counts=ENOUGH)
+        shop.reaches(SWITCH)
+
+
+def test_who_is_lost_or_has_ended_holds_nobody_up(shop: Shop) -> None:
+    with shop.dark():
+        shop.other(None, clean=True)
+        shop.asked("primary_switch", gates={"min_comparisons": 0})
+        shop.reaches(SWITCH)
+        shop.asked("dark_read", gates={"min_comparisons": 0})
+        shop.other(None)
+        shop.asked("primary_switch", gates={"min_comparisons": 0})
+        shop.reaches(DARK, "proxy other does not mirror it")
+        mark = Mark("other", "i", (), {}, datetime.now(UTC), "test").document()
+        shop.client["_causeway"][LOST].insert_one({"_id": "other", "value": mark})
         shop.reaches(SWITCH)
 
 
