@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from proxy.translate.api import Inexact, ReadError
+from proxy.translate.api import ReadError
 from proxy.translate.literals import Literal
+from proxy.translate.logic import decided
 from proxy.translate.rewrite import outer_columns, walk
 from proxy.translate.runtime import Evaluate, Row, Run
 from proxy.translate.tree import (
@@ -47,21 +48,15 @@ class Compiler:
         match expr:
             case Column():
                 return self._column(expr)
-            case Const(value=value):
-                return lambda row, run: value
-            case Literal(slot=slot):
-                return lambda row, run: run.literals[slot]
-            case Param(number=number):
-                return lambda row, run: run.parameters[number - 1]
+            case Const() | Literal() | Param():
+                return _given(expr)
             case Call():
                 return self._call(expr)
             case Logic():
                 return self._logic(expr)
             case IsNull(arg=arg, negated=negated):
                 inner = self(arg)
-                if negated:
-                    return lambda row, run: inner(row, run) is not None
-                return lambda row, run: inner(row, run) is None
+                return lambda row, run: (inner(row, run) is None) is not negated
             case IsTruth(arg=arg, wanted=wanted, negated=negated):
                 inner = self(arg)
                 return lambda row, run: (inner(row, run) is wanted) is not negated
@@ -142,7 +137,7 @@ class Compiler:
                 return None if value is None else not value
 
             return negated
-        return conjunction(parts) if expr.kind == "and" else _decided(parts, True)
+        return decided(parts, expr.kind == "or")
 
     def _distinct(self, expr: Distinct) -> Evaluate:
         first, second, key, negated = self(expr.left), self(expr.right), expr.key, expr.negated
@@ -311,6 +306,16 @@ class Compiler:
         return test
 
 
+def _given(expr: Const | Literal | Param) -> Evaluate:
+    match expr:
+        case Const(value=value):
+            return lambda row, run: value
+        case Literal(slot=slot):
+            return lambda row, run: run.literals[slot]
+        case Param(number=number):
+            return lambda row, run: run.parameters[number - 1]
+
+
 def _constant(expr: Expr) -> bool:
     """Whether it is the same for every row."""
     return all(isinstance(part, ArrayOf | Param | Const | Literal) for part in walk(expr))
@@ -363,36 +368,6 @@ def _member(
         if key(value) in values:
             return not every
         return None if with_null else every
-
-    return test
-
-
-def conjunction(parts: Sequence[Evaluate]) -> Evaluate:
-    return _decided(parts, False)
-
-
-def _decided(parts: Sequence[Evaluate], decisive: bool) -> Evaluate:
-    """AND, OR: in the order they are written. PostgreSQL may take them in another, so an error of one does not count
-    where another decides: then nobody can say what PostgreSQL does."""
-
-    def test(row: Row, run: Run) -> Any:
-        unknown = False
-        failed: ReadError | None = None
-        for part in parts:
-            try:
-                value = part(row, run)
-            except ReadError as error:
-                failed = failed or error
-                continue
-            if value is None:
-                unknown = True
-            elif value is decisive:
-                if failed is not None:
-                    raise Inexact("an error that depends on the order of evaluation")
-                return decisive
-        if failed is not None:
-            raise failed
-        return None if unknown else not decisive
 
     return test
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from struct import Struct
 from struct import error as struct_error
 from typing import Any
 
@@ -26,11 +28,18 @@ from proxy.translate.values import FIRST_DAY, FIRST_US, LAST_DAY, LAST_US, Inter
 
 _DAY_MS = 86_400_000
 
+_HALVES = Struct("<QQ").unpack
+_COEFFICIENT = (1 << 49) - 1
+_BIAS = 6176
+_TOO_LONG = 10**34
+
 Convert = Callable[[Any, Any, Any], Any]
 """(value, microseconds beside it, flag) to a value; the value is not None, or there is a flag."""
 
 
 def _integer(value: Any, us: Any, flag: Any) -> int:
+    if type(value) is int:
+        return value
     if not isinstance(value, int) or isinstance(value, bool):
         raise Foreign("not an integer")
     return int(value)
@@ -59,9 +68,15 @@ def _float4(value: Any, us: Any, flag: Any) -> float:
 
 
 def _numeric(value: Any, us: Any, flag: Any) -> Any:
+    """The usual ones without the driver's help, which takes ten times as long. IEEE 754-2008, 3.5.2."""
     if not isinstance(value, Decimal128):
         raise Foreign("not a decimal")
-    return numbers.numeric(value.to_decimal())
+    low, high = _HALVES(value.bid)
+    coefficient = (high & _COEFFICIENT) << 64 | low
+    exponent = (high >> 49 & 0x3FFF) - _BIAS
+    if high >> 61 & 3 == 3 or exponent > 0 or not 0 < coefficient < _TOO_LONG:
+        return numbers.numeric(value.to_decimal())
+    return Decimal(f"{'-' if high >> 63 else ''}{coefficient}E{exponent}")
 
 
 _SPECIAL_US = {"inf": LAST_US, "-inf": FIRST_US}
@@ -176,38 +191,52 @@ class Decoder:
             oid, _ = types.base(attribute.type_oid)
             is_id = single and attribute.name == mapping.key_columns[0]
             self.columns.append((place, column, _converter(column, oid, types), is_id))
+        self._fields = tuple(
+            (place, column.field, convert, column)
+            for place, column, convert, is_id in self.columns
+            if not is_id
+        )
+        self._id = next(
+            ((place, convert, column) for place, column, convert, is_id in self.columns if is_id), None
+        )
+        self._projection = {**{field: 1 for _, field, _, _ in self._fields}, "_id": 1, "_cw": 1}
 
-    def projection(self) -> dict[str, int]:
+    def projection(self) -> Mapping[str, int]:
         """Of the fields that are needed; `_id` is always there."""
-        fields = {column.field: 1 for _, column, _, _ in self.columns}
-        return {**fields, "_id": 1, "_cw": 1}
+        return self._projection
 
     def row(self, raw: bytes) -> Row:
         document = decode(raw)
         extra = document.get("_cw") or {}
-        beside, flags = extra.get(US) or {}, extra.get(FLAGS) or {}
         values: list[Any] = [None] * self.width
-        for place, column, convert, is_id in self.columns:
-            name = column.field
-            try:
-                if is_id:
-                    values[place] = self._of_id(column, document.get("_id"), extra, convert)
-                    continue
-                value, flag = document.get(name), flags.get(name)
-                if value is not None or flag is not None:
-                    values[place] = convert(value, beside.get(name), flag)
-            except Unsupported:
-                raise
-            except (
-                ValueError,
-                TypeError,
-                LookupError,
-                OverflowError,
-                AttributeError,
-                struct_error,
-                ReadError,
-            ):
-                raise ForeignDocument(self.table.mapping.table, column.name) from None
+        column: Column | None = None
+        try:
+            if self._id is not None:
+                place, convert, column = self._id
+                values[place] = self._of_id(column, document.get("_id"), extra, convert)
+            beside, flags = extra.get(US) or {}, extra.get(FLAGS) or {}
+            if beside or flags:
+                for place, name, convert, column in self._fields:  # noqa: B007  the last is told of
+                    value, flag = document.get(name), flags.get(name)
+                    if value is not None or flag is not None:
+                        values[place] = convert(value, beside.get(name), flag)
+            else:
+                for place, name, convert, column in self._fields:  # noqa: B007
+                    value = document.get(name)
+                    if value is not None:
+                        values[place] = convert(value, None, None)
+        except Unsupported:
+            raise
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            OverflowError,
+            AttributeError,
+            struct_error,
+            ReadError,
+        ):
+            raise ForeignDocument(self.table.mapping.table, column.name if column else "") from None
         return tuple(values)
 
     @staticmethod

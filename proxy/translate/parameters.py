@@ -10,16 +10,32 @@ from typing import Any
 from proxy.documents.arrays import array
 from proxy.documents.codec import Codec, Unfit
 from proxy.documents.types import NoCodec, codec_of
-from proxy.translate import inputs
+from proxy.translate import inputs, moments
 from proxy.translate import types as t
 from proxy.translate.api import Inexact, ReadError, SessionSettings
 from proxy.translate.context import CANONICAL
 from proxy.translate.types import Types
+from proxy.translate.values import FIRST_DAY, LAST_DAY
 
 
 def _unpack(form: str) -> Callable[[bytes], Any]:
     unpack = Struct(form).unpack
     return lambda raw: unpack(raw)[0]
+
+
+_BYTE = _unpack("b")
+_MOMENT = _unpack(">q")
+_DAYS = _unpack(">i")
+
+
+def _moment(raw: bytes) -> int:
+    us: int = _MOMENT(raw)
+    return us if moments.infinite(us) else moments.moment(us)
+
+
+def _date(raw: bytes) -> int:
+    days: int = _DAYS(raw)
+    return days if days in (FIRST_DAY, LAST_DAY) else moments.day(days)
 
 
 _FAST: dict[int, Callable[[bytes], Any]] = {
@@ -28,12 +44,12 @@ _FAST: dict[int, Callable[[bytes], Any]] = {
     t.INT8: _unpack(">q"),
     t.FLOAT8: _unpack(">d"),
     t.FLOAT4: _unpack(">f"),
-    t.TIMESTAMP: _unpack(">q"),
-    t.TIMESTAMPTZ: _unpack(">q"),
-    t.DATE: _unpack(">i"),
-    t.UUID: bytes,
+    t.TIMESTAMP: _moment,
+    t.TIMESTAMPTZ: _moment,
+    t.DATE: _date,
+    t.UUID: _unpack("16s"),
     t.BYTEA: bytes,
-    t.BOOL: lambda raw: raw != b"\0",
+    t.BOOL: lambda raw: _BYTE(raw) != 0,
 }
 
 

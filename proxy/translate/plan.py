@@ -32,6 +32,7 @@ from proxy.translate.tree import (
     Join,
     Query,
     Scan,
+    Sub,
     conjuncts,
 )
 from proxy.translate.types import Types
@@ -227,6 +228,8 @@ class _Planner:
             self._joined(part.right, query, root, around)
             return
         for condition in part.conditions:
+            if isinstance(condition, Sub):
+                self._wanted(condition, query, root)
             sides = equation(condition)
             if sides is None or not isinstance(part.source, Scan):
                 continue
@@ -235,6 +238,35 @@ class _Planner:
                 target = self._origin(one, root, query)
                 if outer is not None and target is not None:
                     self._edge(one, target, other, outer, query)
+
+    def _wanted(self, sub: Sub, query: Query, root: Placed) -> None:
+        """Edges of `x IN (SELECT y ...)` and `EXISTS (SELECT ... WHERE y = x)`: true only where x is one of y's values.
+
+        That of an EXISTS over groups is not: there may be one without a row."""
+        inner = sub.query
+        if inner.grouped or inner.windows:
+            return
+        inside = placed(inner.source, 0, ())
+        if sub.kind == "any" and len(sub.tests) == 1 and sub.compare is not None:
+            sides = equation(sub.compare)
+            if sides is not None and all(map(_plain, sides)):
+                self._sided(sub.tests[0], query, root, inner.targets[0].expr, inner, inside)
+        elif sub.kind == "exists":
+            for condition in conjuncts(inner.where):
+                sides = equation(condition)
+                if sides is None or not all(map(_plain, sides)):
+                    continue
+                columns = [next(part for part in walk(side) if isinstance(part, Column)) for side in sides]
+                for own, other in (columns, columns[::-1]):
+                    if (own.level, other.level) == (0, 1):
+                        self._sided(replace(other, level=0), query, root, own, inner, inside)
+
+    def _sided(
+        self, one: Expr, query: Query, root: Placed, other: Expr, inner: Query, inside: Placed
+    ) -> None:
+        target, source = self._origin(one, root, query), self._origin(other, inside, inner)
+        if target is not None and source is not None:
+            self._edge(one, target, other, source, query)
 
     def _outer(self, expr: Expr, around: tuple[tuple[Query, Placed], ...]) -> tuple[int, int] | None:
         """The scan of a query around whose column it is. Of a grouped query rows are not those of FROM: no."""

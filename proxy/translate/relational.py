@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.translate.evaluate import Compiler, conjunction
+from proxy.translate.evaluate import Compiler
+from proxy.translate.logic import conjunction
 from proxy.translate.rewrite import outer_columns, walk
 from proxy.translate.runtime import Evaluate, Row, Run
 from proxy.translate.tree import (
