@@ -1,7 +1,7 @@
 """The proxy is killed with SIGKILL, at every boundary and at any instant, under load: nothing is lost.
 
 After each kill it starts again on its spool while the clients go on. In the end every table equals its collection, no
-gap is open, and what a client saw committed is there. `CAUSEWAY_KILLS=10`, as in CI, makes it some hundreds of kills.
+gap is open, and what a client saw committed is there. `CAUSEWAY_KILLS=6`, as in CI, makes it some hundreds of kills.
 """
 
 from __future__ import annotations
