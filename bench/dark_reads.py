@@ -31,6 +31,8 @@ SAMPLES = {DARK_5: "5%", DARK_100: "100%"}
 LOADS = (Load("-S", "simple", 8), Load("-S", "prepared", 8))
 SCALE = 1
 """pgbench's: 100,000 accounts, whose history is copied before."""
+LATENCY_SLICES = 4
+"""Times the proxies alternate within a round: after each turn its sampled reads are waited for."""
 _LOOK = 0.05
 
 
@@ -173,7 +175,7 @@ def _latency(
             for index in range(plan.latency_rounds):
                 progress.update(f"dark: latency, {protocol}, round {index + 1} of {plan.latency_rounds}")
                 samples: dict[str, list[int]] = {name: [] for name in clients}
-                for part in range(plan.latency_slices):
+                for part in range(LATENCY_SLICES):
                     for name in turns(list(clients), part):
                         samples[name] += latency.measure(clients[name], chosen, plan.latency_requests)
                         settled(proxies[name])  # the others' turns are not to pay for it
