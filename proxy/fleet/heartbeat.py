@@ -38,6 +38,8 @@ log = get_logger(__name__)
 
 LOOKS_PER_LOSS = 6
 """How often the others are looked at within `proxy_lost_after` when nobody waits for them."""
+LARGE_FLEET = 20
+"""Processes that read each other's beats with every beat of their own where that is asked for."""
 FIRST_BEAT = 2.0
 """Seconds the start waits for the store to take the first beat; it is tried on while the proxy serves."""
 LAST_BEAT = 2.0
@@ -126,7 +128,8 @@ class Heartbeat:
         """Positions of the source when this proxy began to capture without the fleet knowing of it."""
         self._looked = float("-inf")
         self.attentive = False
-        """Whether to look at the others with every beat, not only as often as silence needs."""
+        """Whether to look at the others with every beat, as far as their number allows, not only as often as silence
+        needs."""
         self._failures = 0
         self.heard = float("-inf")
         """When the last beat that the store took was sent, by this process's clock."""
@@ -260,9 +263,7 @@ class Heartbeat:
             await self._register()
         else:
             await self._beat()
-        often = self._limits.proxy_lost_after / LOOKS_PER_LOSS
-        waited = self._clock() - self._looked >= often
-        if self._succession is not None or self.attentive or waited:
+        if self._succession is not None or self._clock() - self._looked >= self._look_interval():
             await self._look()
             if self._succession is not None and self._succession.look(self._siblings()):
                 self._succession = None
@@ -272,6 +273,13 @@ class Heartbeat:
         idle = self._coming_back is None or self._coming_back.done()
         if idle and (mark is not None or self._unknown_since is not None):
             self._coming_back = asyncio.create_task(self._come_back(mark), name="return to the fleet")
+
+    def _look_interval(self) -> float:
+        """Seconds. A large fleet looks less often: each look reads the beats of all."""
+        seldom = self._limits.proxy_lost_after / LOOKS_PER_LOSS
+        if not self.attentive:
+            return seldom
+        return min(seldom, (len(self.fleet.beats) // LARGE_FLEET) * self._limits.heartbeat_interval)
 
     async def _come_back(self, mark: Mark | None) -> None:
         """Failures are logged and met by another try: by the mark if it is still there, else the gaps stay."""

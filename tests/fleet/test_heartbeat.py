@@ -17,6 +17,7 @@ from proxy.mirror.gap import GapLimits
 from proxy.mirror.gapfile import GapFile
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
+from tests.fleet.test_beats import beat
 from tests.mirror.gap_world import MemoryStore
 
 FAST, STRICT = TableId("public", "fast"), TableId("public", "strict")
@@ -170,6 +171,24 @@ async def test_a_silent_proxy_is_declared_lost_and_not_waited_for() -> None:
     await asyncio.wait_for(alive.heartbeat.wait_passed("shop", 100), 5)
     await alive.turn(100.0)
     assert {entry.count for entry in fleet.store.ledger.values()} == {1}, "it is lost once"
+
+
+@pytest.mark.parametrize(("attentive", "size", "wait"), [(False, 1, 10.0), (True, 2, 0.01), (True, 45, 0.02)])
+async def test_how_often_the_others_are_looked_at(attentive: bool, size: int, wait: float) -> None:
+    fleet = Fleet()
+    proxy = Proxy(fleet)
+    for number in range(size):
+        await fleet.store.put_state("proxies", str(number), beat(str(number)).document())
+    await proxy.heartbeat.start()
+    proxy.heartbeat.attentive = attentive
+    looked = proxy.heartbeat._looked
+    fleet.seconds += wait - 0.001
+    await proxy.heartbeat._turn()
+    expected = looked if size != 2 else fleet.seconds
+    assert proxy.heartbeat._looked == expected
+    fleet.seconds += 0.002
+    await proxy.heartbeat._turn()
+    assert proxy.heartbeat._looked == fleet.seconds
 
 
 async def test_a_proxy_of_another_server_is_neither_waited_for_nor_missed() -> None:
