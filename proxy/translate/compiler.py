@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.mirror.tables import MirroredTable, TableBook
@@ -141,6 +141,8 @@ class CompiledPlan:
     slots: tuple[Slot, ...] = ()
     literals: tuple[Any, ...] = ()
     """Values of the constants that the plan leaves open, by slot."""
+    followed: set[tuple[object, ...]] = field(default_factory=set)
+    """Settings that the results are known to be written in exactly."""
 
     def with_constants(self, given: Sequence[str]) -> CompiledPlan:
         """The plan of another text of the same shape. Unsupported as if that had been compiled."""
@@ -171,9 +173,22 @@ class CompiledPlan:
     def _values(
         self, given: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings
     ) -> tuple[Any, ...]:
-        for column in self.columns:
-            writer(column.type_oid, self.types, session)
+        settings = (
+            session.time_zone,
+            session.date_style,
+            session.interval_style,
+            session.extra_float_digits,
+            session.bytea_output,
+        )
+        if settings not in self.followed:
+            for column in self.columns:
+                writer(column.type_oid, self.types, session)
+            if len(self.followed) < _SETTINGS_KEPT:
+                self.followed.add(settings)
         return parameters.values(self.parameter_types, given, formats, session, self.types)
+
+
+_SETTINGS_KEPT = 100
 
 
 async def _count(reader: Reader, namespace: Namespace, condition: Mapping[str, Any]) -> int:
