@@ -21,7 +21,7 @@ demo:  ## databases, the proxy and an application on this machine, in 90 seconds
 
 test:  ## every test, against real databases and real clients
 	@scripts/setup.sh test
-	@$(bin)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@$(bin)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## ruff and mypy --strict
 	@scripts/setup.sh lint

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,6 +15,23 @@ from devstack.postgres import PostgresServer, start_postgres
 def postgres() -> Iterator[PostgresServer]:
     """A running PostgreSQL. A test that stops or reconfigures it puts it back before it ends."""
     with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_servers(postgres: PostgresServer) -> Iterator[Callable[[str], PostgresServer]]:
+    """A running PostgreSQL by what `start_postgres` calls it; `system` is `postgres`.
+
+    Each is started when it is first asked for and runs until the session ends, whoever else uses it.
+    """
+    running = {"system": postgres}
+    with ExitStack() as stack:
+
+        def server(choice: str) -> PostgresServer:
+            if choice not in running:
+                running[choice] = stack.enter_context(start_postgres(choice))
+            return running[choice]
+
         yield server
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.order import rank
+
 # Shared machines stall: what an example takes says nothing about the code.
 settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("causeway")
@@ -24,3 +26,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return pytest.TestReport.from_item_and_call(item, call)
     except SystemError:
         return pytest.TestReport.from_item_and_call(item, call)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no process of several is left with one at the end; the rest as it was."""
+    items.sort(key=lambda item: rank(item.nodeid))

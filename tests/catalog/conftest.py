@@ -23,9 +23,8 @@ on_every_version = pytest.mark.parametrize("server", EVERY, indirect=True)
 
 
 @pytest.fixture(scope="session", params=USUAL)
-def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    with server_of(request.param, request) as server:
-        yield server
+def server(request: pytest.FixtureRequest) -> PostgresServer:
+    return server_of(request)
 
 
 @dataclass

@@ -109,10 +109,9 @@ class Pair:
 
 
 @pytest.fixture(scope="module", params=EVERY)
-def source(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+def source(request: pytest.FixtureRequest) -> PostgresServer:
     """Every supported version."""
-    with server_of(request.param, request) as server:
-        yield server
+    return server_of(request)
 
 
 @pytest.fixture(scope="module")

@@ -108,9 +108,8 @@ on_the_oldest_too = pytest.mark.parametrize("server", AND_OLDEST, indirect=True)
 
 
 @pytest.fixture(scope="session", params=USUAL)
-def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    with server_of(request.param, request) as server:
-        yield server
+def server(request: pytest.FixtureRequest) -> PostgresServer:
+    return server_of(request)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
@@ -125,9 +125,8 @@ def test_where_the_data_is_cut_does_not_matter(data: str, options: str, cuts: li
 
 
 @pytest.fixture(scope="module", params=AND_OLDEST)
-def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    with server_of(request.param, request) as server:
-        yield server
+def server(request: pytest.FixtureRequest) -> PostgresServer:
+    return server_of(request)
 
 
 @pytest.fixture

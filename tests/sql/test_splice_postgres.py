@@ -48,7 +48,8 @@ class Place:
 
 @pytest.fixture(scope="module", params=EVERY)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with server_of(request.param, request) as server, server.database() as database:
+    server = server_of(request)
+    with server.database() as database:
         server.psql(SCHEMA, database)
         yield Place(server, database)
 

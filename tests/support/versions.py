@@ -8,14 +8,13 @@ leaves the others out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import pytest
 
 from devstack.installation import system_major
-from devstack.postgres import PostgresServer, start_postgres
+from devstack.postgres import PostgresServer
 from devstack.prebuilt import PREBUILT, unavailable
 
 BOTH: Final = ("system", "rootfs")
@@ -40,12 +39,7 @@ AND_OLDEST: Final = EVERY if _ALL else (*BOTH, *OTHERS[:1])
 USUAL: Final = EVERY if _ALL else BOTH
 
 
-@contextmanager
-def server_of(choice: str, request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """The session's own server for `system`, else one for this block."""
-    if choice == "system":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        yield server
-        return
-    with start_postgres(choice) as server:
-        yield server
+def server_of(request: pytest.FixtureRequest) -> PostgresServer:
+    """The server that the fixture's parameter names; it is shared, and runs until the session ends."""
+    servers: Callable[[str], PostgresServer] = request.getfixturevalue("postgres_servers")
+    return servers(request.param)
