@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Run] = {
     "mirror": lag.run,
     "backfill": backfill.run,
     "dark": dark_reads.run,
+    "serving": serving.run,
 }
 
 SERVER_SETTINGS: Mapping[str, str | int | bool] = {
