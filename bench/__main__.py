@@ -13,7 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import backfill, capture, dark_reads, dual_write, lag, latency, memory, profile, throughput
+from bench import (
+    backfill,
+    capture,
+    dark_reads,
+    dual_write,
+    lag,
+    latency,
+    memory,
+    profile,
+    serving,
+    throughput,
+)
 from bench.errors import BenchError
 from bench.pgbench import Pgbench
 from bench.plan import FULL, QUICK, Plan
