@@ -108,7 +108,7 @@ class ServedAnswers(Outlook):
         if isinstance(result, Declined):
             batch.declined = result.reason
         else:
-            batch.declined = batch.found(result, block=self.block or self.status != IDLE_STATUS)
+            batch.declined = batch.found(result, block=self._in_block())
             if not batch.declined and not batch.done:
                 if batch.size > self.high_water:
                     batch.declined = TOO_LARGE

@@ -172,7 +172,7 @@ class Outlook(CapturingRelay):
             return reading.reason
         if self._never:
             return self._never
-        block = self.status != IDLE_STATUS or self._readable
+        block = self._in_block()
         if block and (not self._readable or self._apart or self.status == FAILED_STATUS):
             return OTHER_SIDE
         if self._pending and not self._caught_up():
@@ -191,6 +191,10 @@ class Outlook(CapturingRelay):
         if self._owner.client_backlog() > self.high_water:
             return BACKLOG
         return ""
+
+    def _in_block(self) -> bool:
+        """Whether what is read now stands in a transaction block, one that is only about to begin included."""
+        return self.status != IDLE_STATUS or self._readable
 
     def _obstacle(self, reading: Reading, types: tuple[int, ...]) -> str:
         """The same, as far as can be told before it is run."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.serve.candidates import UNKNOWN, Reading
 from proxy.session.answering import ServedAnswers
-from proxy.session.answers import IDLE_STATUS
 from proxy.session.batches import Batch, BoundRead, same_meaning, simple
 from proxy.session.capture import Stalled
 from proxy.session.expected import HIDDEN_CLOSE, Expected, Owed
@@ -133,7 +132,7 @@ class ServingRelay(ServedAnswers):
         if not same_meaning(prepared, reading):
             self._trials.append((prepared, reading.versions))
             return UNPROVEN
-        if portal and self.status != IDLE_STATUS:
+        if portal and self._in_block():
             return NAMED_PORTAL
         return self._hindrance(reading)
 
@@ -206,7 +205,7 @@ class ServingRelay(ServedAnswers):
             return WRITES
         if not same_meaning(prepared, reading):
             return UNPROVEN
-        if portal and (self.status != IDLE_STATUS or portal in batch.portals):
+        if portal and (self._in_block() or portal in batch.portals):
             return NAMED_PORTAL
         read = BoundRead(reading, prepared.rest, message)
         reason = self._obstacle(reading, read.types())

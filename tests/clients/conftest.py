@@ -1,8 +1,9 @@
 """Real clients, run unchanged: each test proves itself against PostgreSQL and then holds for the proxy.
 
 `endpoint` is a fresh database reached either straight (`direct`), through a running proxy (`proxy`), or through one
-that mirrors every table (`dual_write`). By default `proxy` runs, and of `dual_write` the modules of REPRESENTATIVE;
-`CAUSEWAY_TEST_DUAL_WRITE=all`, as in CI, runs all of it. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows that a
+that mirrors every table (`dual_write`) or serves their reads (`primary_switch`). By default `proxy` runs, and of the
+others the modules of REPRESENTATIVE and SERVED; `CAUSEWAY_TEST_DUAL_WRITE=all`, as in CI, and
+`CAUSEWAY_TEST_PRIMARY_SWITCH=all` run all of them. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows that a
 test's expectation is PostgreSQL's own behaviour; run it whenever a test here is written or changed:
 
     CAUSEWAY_TEST_DIRECT=1 pytest tests/clients
@@ -46,6 +47,10 @@ ROLE = "causeway_scram"
 
 REPRESENTATIVE = frozenset({"test_asyncpg", "test_psycopg", "test_pgbench", "test_sqlalchemy"})
 """Simple and extended protocol, text and binary, pipelines, COPY, an ORM."""
+SERVED = frozenset({"test_asyncpg", "test_psycopg"})
+"""The same of clients whose reads are served."""
+
+MIRRORING = ("dual_write", "primary_switch")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,6 +59,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         module = metafunc.module.__name__.rpartition(".")[2]
         if module in REPRESENTATIVE or os.environ.get("CAUSEWAY_TEST_DUAL_WRITE") == "all":
             kinds.append("dual_write")
+        if module in SERVED or os.environ.get("CAUSEWAY_TEST_PRIMARY_SWITCH") == "all":
+            kinds.append("primary_switch")
         if os.environ.get("CAUSEWAY_TEST_DIRECT") == "1":
             kinds.insert(0, "direct")
         metafunc.parametrize("endpoint_kind", kinds, scope="session")
@@ -90,7 +97,7 @@ def fresh_database(
     """A new database owned by the role, dropped at the end, when nobody may be connected to it any more."""
     kind = request.node.callspec.params.get("endpoint_kind") if hasattr(request.node, "callspec") else None
     # MongoDB has no databases with spaces in their names.
-    name = f"clients{'-é-' if kind == 'dual_write' else ' é '}{next(_numbers)}"
+    name = f"clients{'-é-' if kind in MIRRORING else ' é '}{next(_numbers)}"
     create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
         sql.Identifier(name), sql.Identifier(ROLE)
     )
@@ -98,7 +105,7 @@ def fresh_database(
         create += sql.SQL(" STRATEGY file_copy")
     with superuser.connect() as connection:
         connection.execute(create)
-    if kind == "dual_write":
+    if kind in MIRRORING:
         with superuser.connect(dbname=name, user=ROLE, password=PASSWORD) as connection:
             connection.execute(ANCHOR)
     yield name
@@ -109,7 +116,7 @@ def fresh_database(
             " AND application_name <> 'causeway')",
             {"name": name},
         )
-        if kind == "dual_write":
+        if kind in MIRRORING:
             assert unruled(superuser, name) == []
     except NeverHappened:
         left = superuser.query(
@@ -166,33 +173,61 @@ def dual_write_endpoint(
 
     Tables come after the rules, and go without them: what the proxy says of that is no complaint.
     """
+    with mirroring_proxy(postgres, "dual_write", tmp_path_factory) as (proxy, directory):
+        yield reached(superuser, proxy, directory, "dual_write")
+        captured = captured_rows(proxy)
+        print(f"rows captured: {captured}")
+    assert captured > 0
+
+
+@pytest.fixture(scope="session")
+def primary_switch_endpoint(
+    postgres: PostgresServer,
+    superuser: Endpoint,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Endpoint]:
+    """As `dual_write_endpoint`, with every table's reads served: forced past gates, for no history needs copying."""
+    with mirroring_proxy(postgres, "primary_switch", tmp_path_factory) as (proxy, directory):
+        yield reached(superuser, proxy, directory, "primary_switch")
+        store, reasons = reads_served(proxy)
+        print(
+            f"reads of served tables: {store} by the store, {sum(reasons.values())} by PostgreSQL: {reasons}"
+        )
+    assert store > 0
+
+
+@contextmanager
+def mirroring_proxy(
+    postgres: PostgresServer, phase: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ProxyProcess, str]]:
+    """A proxy with a store of its own and a rule for every table that any test makes."""
     tables = "".join(
-        f"  '{quote_identifier(schema)}.{quote_identifier(table)}':\n"
+        f"  '{quote_identifier(schema)}.{quote_identifier(table)}': {{force: true}}\n"
         for schema, _, table in (name.partition(".") for name in sorted(ruled_tables()))
     )
     with (
         start_document_store() as store,
         running_proxy(
             postgres,
-            f"defaults: {{phase: dual_write}}\ntables:\n{tables}",
-            tmp_path_factory.mktemp("dual-write"),
+            f"defaults: {{phase: {phase}}}\ntables:\n{tables}",
+            tmp_path_factory.mktemp(phase.replace("_", "-")),
             control_dsn=postgres.dsn(),
             store=store.uri,
             spool=tmp_path_factory.mktemp("spool"),
             catalogue_interval="200ms",
         ) as (proxy, directory),
     ):
-        yield reached(superuser, proxy, directory, "dual_write")
-        captured = captured_rows(proxy)
-        print(f"rows captured: {captured}")
-    assert captured > 0
+        yield proxy, directory
     assert [line for line in complaints(proxy.log) if json.loads(line)["event"] not in EXPECTED_EVENTS] == []
 
 
 EXPECTED_EVENTS = frozenset(
-    {"catalogue_unavailable", "events_left_out", "gap_opened", "reread_failed", "table_not_mirrored"}
+    {
+        *("catalogue_unavailable", "events_left_out", "gap_opened", "reread_failed", "table_not_mirrored"),
+        *("table_mirrored", "table_phase"),
+    }
 )
-"""reread_failed: the test's database was dropped before its gaps were closed."""
+"""reread_failed: the test's database was dropped before its gaps were closed. table_mirrored, table_phase: forced."""
 
 
 def captured_rows(proxy: ProxyProcess) -> int:
@@ -200,6 +235,16 @@ def captured_rows(proxy: ProxyProcess) -> int:
     host, _, port = proxy.admin.rpartition(":")
     status = fetch_status(TcpAddress(host, int(port)))
     return sum(table.mirror.captured for table in status.tables if table.mirror is not None)
+
+
+def reads_served(proxy: ProxyProcess) -> tuple[int, dict[str, int]]:
+    """How many the store has answered, and why PostgreSQL has answered others."""
+    assert proxy.admin is not None
+    host, _, port = proxy.admin.rpartition(":")
+    serving = fetch_status(TcpAddress(host, int(port))).serving
+    if serving is None:
+        return 0, {}
+    return sum(table.store for table in serving.tables), {one.reason: one.count for one in serving.reasons}
 
 
 @contextmanager

@@ -340,6 +340,18 @@ def test_a_begin_in_the_same_batch_as_its_first_read() -> None:
     to_store(script)
 
 
+def test_a_cursor_that_begins_with_its_block_is_postgresqls() -> None:
+    script = ServedScript().prepare()
+    begin = (rewriting.parse(b"", b"BEGIN"), bind(), rewriting.execute(b""))
+    read = (bind(b"7", name=b"s", portal=b"c"), rewriting.execute(b"c", 1), SYNC)
+    script.client(*begin, *read).server_sees(*begin, *read)
+    unnamed = (bind(b"7", name=b"s"), rewriting.execute(b"", 1), SYNC)
+    script = ServedScript().prepare()
+    script.client(*begin, *unnamed).server_sees(*begin, SYNC)
+    script.stored(replace(served(), suspended=True)).server(PARSED, BOUND, complete("BEGIN"), ready("T"))
+    script.server_sees(*unnamed)
+
+
 def test_a_write_in_the_same_batch_before_it() -> None:
     script = ServedScript().prepare()
     begin = (rewriting.parse(b"", b"BEGIN"), bind(), rewriting.execute(b""))
