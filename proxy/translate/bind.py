@@ -114,7 +114,7 @@ class QueryBinder:
             targets = [replace(target, expr=resolved(context, target.expr)) for target in targets]
         visible = len(targets)
         order = self._order(binder, node.get("sortClause", ()), targets)
-        unused_windows(binder)
+        unused_windows(binder, node, [target.expr for target in targets])
         group = self._group(binder, node.get("groupClause", ()), targets)
         distinct, distinct_on = self._distinct(binder, node.get("distinctClause"), targets, visible)
         if not resolve and (order or group or distinct is not None):

@@ -323,10 +323,22 @@ def declare_windows(binder: Binder, clause: Sequence[Node]) -> None:
             binder.context.refuse("two windows of one name", window)
 
 
-def unused_windows(binder: Binder) -> None:
-    """Unsupported if there are any: PostgreSQL looks at their expressions, and nobody does here."""
+def unused_windows(binder: Binder, node: Node, targets: Sequence[Expr]) -> None:
+    """PostgreSQL looks at the expressions of windows that nothing is computed over, too. Unsupported where groups say
+    what may stand there."""
     for name, window in binder.windows.items():
-        if name not in binder.named:
+        if name in binder.named:
+            continue
+        over = binder_window(binder, window, window)
+        parts = [resolved(binder.context, binder.expr(part)) for part in over.get("partitionClause", ())]
+        for part in parts:
+            equality_key(part.type, binder.context.types, part.shape.collation)
+        order = sorted_by(binder, over.get("orderClause", ()))
+        _frame(binder, over, order, window)
+        within = [part for expr in (*parts, *(key.expr for key in order)) for part in walk(expr)]
+        grouped = "groupClause" in node or "havingClause" in node
+        grouped = grouped or any(isinstance(part, Agg) for expr in targets for part in walk(expr))
+        if grouped or any(isinstance(part, Agg | Window) for part in within):
             binder.context.refuse("a window that is not used", window)
 
 
