@@ -13,6 +13,12 @@ from proxy.session.upstream import Route
 @dataclass
 class Held:
     route: Route | None
+    reads: int = 0
+    """From the store, under way."""
+
+    def cancel_read(self) -> bool:
+        self.reads -= 1
+        return self.reads >= 0
 
 
 def held(port: int) -> Held:
@@ -38,3 +44,12 @@ def test_a_key_that_was_given_out_again_stays_with_the_newer_connection() -> Non
     keys.add(b"key", new)
     keys.discard(b"key", old)
     assert keys.route_of(b"key") == new.route
+
+
+def test_a_read_from_the_store_is_cancelled_where_it_runs() -> None:
+    keys, holder = CancelKeys(), held(1)
+    holder.reads = 1
+    keys.add(b"key", holder)
+    assert keys.cancel_read(b"key")
+    assert not keys.cancel_read(b"key")
+    assert not keys.cancel_read(b"nobody's")

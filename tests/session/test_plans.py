@@ -208,16 +208,16 @@ def test_a_search_path_that_was_not_known_is_learned_from_the_server() -> None:
     session = shared.session(options="-c search_path=a,b")
     assert session.identity.path is None
     session.learned(("a", "b"))
-    assert session.identity.path == ("a", "b")
+    assert [*(session.identity.path or ())] == ["a", "b"]
     session.discarded()
     session.learned(("public",))
-    assert session.identity.path == ("public",)
+    assert [*(session.identity.path or ())] == ["public"]
 
 
 def test_one_that_was_right_stays_as_it_is() -> None:
     picture = snapshot([relation(SHOP, "orders")], search_paths={"ann": ("later", "public")})
     session = Shared(ground(picture)).session()
     session.learned(("public",))
-    assert session.identity.path == ("later", "public")
+    assert [*(session.identity.path or ())] == ["later", "public"]
     session.learned(("other",))
-    assert session.identity.path == ("other",)
+    assert [*(session.identity.path or ())] == ["other"]
