@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -18,15 +19,18 @@ from proxy import compiled
 TOP = Path(__file__).parents[1]
 
 TRANSCRIPTS = (
+    "answering",
     "answers",
     "capture",
     "copying",
     "expected",
     "extended",
     "fate",
+    "outlook",
     "plans",
     "queries",
     "requests",
+    "serving",
 )
 """Tests below tests/session that need no database."""
 
@@ -84,6 +88,28 @@ def test_modules_come_from_where_it_says(name: str) -> None:
     file = import_module(name).__file__
     assert file is not None
     assert (Path(file).suffix == ".so") is proxy.COMPILED
+
+
+def test_what_inherits_from_compiled_classes_is_compiled() -> None:
+    """mypyc refuses other classes when an object of them is made: in the middle of a session."""
+    children = []
+    for path in sorted((TOP / "proxy").rglob("*.py")):
+        module = ".".join(path.relative_to(TOP).with_suffix("").parts)
+        tree = ast.parse(path.read_bytes())
+        found = {
+            alias.asname or alias.name: node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module in compiled.MODULES
+            for alias in node.names
+        }
+        children += [
+            (module, one.name)
+            for one in ast.walk(tree)
+            if isinstance(one, ast.ClassDef)
+            and any(isinstance(base, ast.Name) and base.id in found for base in one.bases)
+        ]
+    assert ("proxy.session.serving", "ServingRelay") in children
+    assert [child for child in children if child[0] not in compiled.MODULES] == []
 
 
 @pytest.mark.skipif(
