@@ -470,6 +470,11 @@ class Mirroring:
             queued=self.mirror.depth,
             source=self._identity.system,
             standings=self._switching.standings(),
+            everywhere=tuple(
+                TableId(name.schema, name.name)
+                for name, rule in self._book.current.tables.items()
+                if name.database is None and rule.phase > Phase.PASSTHROUGH
+            ),
         )
 
     def _phase(self, table: MirroredTable) -> Phase:

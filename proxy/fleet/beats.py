@@ -63,6 +63,8 @@ class Beat:
     """The system identifier of the PostgreSQL server that the process reads and serves; empty: not known."""
     standings: tuple[Standing, ...] = ()
     """Of tables that are held, or whose reads are compared or served."""
+    everywhere: tuple[TableId, ...] = ()
+    """Tables that are mirrored in every database, as soon as a session is there."""
 
     def document(self) -> dict[str, Any]:
         """As it is stored; names of databases and tables stand in values, where any character may be."""
@@ -85,6 +87,7 @@ class Beat:
             "role": self.role,
             "source": self.source,
             "standings": [standing.values() for standing in self.standings[:MAX_STANDINGS]],
+            "everywhere": [[table.schema, table.name] for table in self.everywhere[:MAX_STANDINGS]],
         }
 
 
@@ -110,6 +113,7 @@ def parse_beat(proxy: str, document: Mapping[str, Any]) -> Beat:
         str(document.get("role", PROXY)),
         str(document.get("source", "")),
         tuple(map(parse_standing, document.get("standings", ()))),
+        tuple(TableId(schema, name) for schema, name in document.get("everywhere", ())),
     )
 
 

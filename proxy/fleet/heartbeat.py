@@ -28,7 +28,7 @@ from proxy.fleet.losses import PROXIES, Losses, Mark
 from proxy.fleet.returns import come_back, join_late
 from proxy.fleet.standings import Standing
 from proxy.logs import EventLogger, get_logger
-from proxy.mirror.effects import Cause, Unseen
+from proxy.mirror.effects import Cause, TableId, Unseen
 from proxy.mirror.gap import backoff
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.unclean import Lifetime
@@ -77,6 +77,7 @@ class Facts:
     source: str = ""
     """The system identifier of the server; empty while it is not known."""
     standings: tuple[Standing, ...] = ()
+    everywhere: tuple[TableId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +332,7 @@ class Heartbeat:
             role=facts.role,
             source=facts.source,
             standings=facts.standings,
+            everywhere=facts.everywhere,
         )
         began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())

@@ -69,7 +69,7 @@ class Seat:
     """The table's there; None: the proxy does not mirror it."""
     standing: Standing | None = None
     unused: bool = False
-    """It has the same rules, and no session has been in the table's database yet: it will be heard before one is."""
+    """No session has been in the table's database yet, and its rules mirror the table as soon as one is."""
 
     def wants(self, phase: Phase) -> bool:
         """Whether its rules ask for that phase or a later one."""
@@ -87,15 +87,17 @@ class Seats:
                 beat,
                 {(one.database, one.table): phase_of(one.phase) for one in beat.tables},
                 {(one.database, one.table): one for one in beat.standings},
+                frozenset(beat.everywhere),
             )
             for beat in beats
         ]
 
     def of(self, database: str, table: TableId) -> list[Seat]:
         found = []
-        for beat, phases, standings in self._beats:
+        for beat, phases, standings, everywhere in self._beats:
             phase = phases.get((database, table))
-            unused = phase is None and beat.rules == self._rules and database not in beat.passed
+            ruled = beat.rules == self._rules or table in everywhere
+            unused = phase is None and ruled and database not in beat.passed
             found.append(Seat(beat.proxy, phase, standings.get((database, table)), unused))
         return found
 

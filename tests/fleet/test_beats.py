@@ -35,6 +35,7 @@ def test_a_beat_survives_the_store() -> None:
         passed=MappingProxyType({"a.b$c": (2047 << 52) | 5}),
         clean=True,
         source="7301",
+        everywhere=(TableId("s.", "$t"),),
     )
     options: bson.CodecOptions[Mapping[str, Any]] = bson.CodecOptions(tz_aware=True)
     assert parse_beat("other", bson.decode(bson.encode(told.document()), options)) == told
