@@ -76,21 +76,13 @@ class ServedAnswers(Outlook):
             limits = ServeLimits(
                 known.statement_timeout, limits.max_rows, limits.max_bytes, limits.reverse_shadow
             )
-        parameters: tuple[bytes | None, ...] = ()
-        formats: tuple[int, ...] = ()
-        results: tuple[int, ...] = ()
-        if read.bind:
-            given = rewriting.bind_parameters(read.bind)
-            formats = tuple([code for code, _ in given])
-            parameters = tuple([value for _, value in given])
-            results = rewriting.bind_results(read.bind)
         return Read(
             self.database,
             reading.text,
-            read.types(),
-            parameters,
-            formats,
-            results,
+            read.types,
+            read.parameters,
+            read.formats,
+            read.results,
             self.plans.identity.path or (),
             known.session,
             known.user,

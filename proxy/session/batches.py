@@ -5,7 +5,7 @@ Either one Query, or the messages of the extended protocol from a Bind to the Sy
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, unpack_from
 from struct import error as struct_error
 from typing import Final
 
@@ -36,21 +36,38 @@ BOUND, DESCRIBED, EXECUTED, CLOSED = range(4)
 class BoundRead:
     """One read of a batch, with its parameters."""
 
-    __slots__ = ("bind", "executed", "limit", "reading", "rest", "served")
+    __slots__ = (
+        "bind",
+        "executed",
+        "formats",
+        "limit",
+        "parameters",
+        "reading",
+        "results",
+        "served",
+        "types",
+    )
 
     def __init__(self, reading: Reading, rest: bytes, bind: bytes) -> None:
+        """`rest` of its Parse message: the parameter types. Raises MalformedMessage."""
         self.reading = reading
-        self.rest = rest
-        """The parameter types, as in its Parse."""
+        self.types = types_of(rest)
         self.bind = bind
         """The Bind message; empty: a simple query."""
+        self.parameters: tuple[bytes | None, ...] = ()
+        self.formats: tuple[int, ...] = ()
+        """Of each of them."""
+        self.results: tuple[int, ...] = ()
+        """Result formats, as in the Bind."""
+        if bind:
+            given = rewriting.bind_parameters(bind)
+            self.parameters = tuple([value for _, value in given])
+            self.formats = tuple([code for code, _ in given])
+            self.results = rewriting.bind_results(bind)
         self.executed = False
         self.limit = 0
         """Rows the client takes at most; 0: all."""
         self.served: Served | None = None
-
-    def types(self) -> tuple[int, ...]:
-        return types_of(self.rest)
 
 
 class Batch:
@@ -189,10 +206,9 @@ def simple(reading: Reading) -> Batch:
 def types_of(rest: bytes) -> tuple[int, ...]:
     """The parameter types that end a Parse message."""
     try:
-        (count,) = _TYPES_COUNT(rest, 0)
+        return unpack_from(f"!{_TYPES_COUNT(rest, 0)[0]}I", rest, 2)
     except struct_error as error:
         raise rewriting.MalformedMessage("a Parse message without its parameter types") from error
-    return tuple(int.from_bytes(rest[2 + 4 * at : 6 + 4 * at], "big") for at in range(count))
 
 
 def same_meaning(prepared: Prepared, reading: Reading) -> bool:

@@ -208,7 +208,7 @@ class ServingRelay(ServedAnswers):
         if portal and (self._in_block() or portal in batch.portals):
             return NAMED_PORTAL
         read = BoundRead(reading, prepared.rest, message)
-        reason = self._obstacle(reading, read.types())
+        reason = self._obstacle(reading, read.types)
         if not reason:
             batch.bind(portal, read)
         return reason

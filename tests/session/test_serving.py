@@ -263,3 +263,20 @@ def test_rules_that_take_the_table_back_take_effect_at_once() -> None:
     script.ground = served_ground(served=(), generation=2)
     script.relay.reconsider()
     script.client(query(READ)).server_sees(query(READ)).server(*ROWS, complete("SELECT 1"), ready())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\0s\0",
+        b"\0s\0\0\0\0\x01",
+        b"\0s\0\0\0\0\1\0\0\0\x7f7",
+        b"\0s\0\0\0\0\1\0\0\0\x017",
+        b"\0s\0\0\2\0\0",
+    ],
+)
+def test_a_bind_that_is_too_short_is_the_servers_to_refuse(body: bytes) -> None:
+    script = ServedScript().prepare()
+    sent = (frame(ord("B"), body), rewriting.execute(b""), SYNC)
+    script.client(*sent).server_sees(*sent)
+    assert script.port.reads == []
