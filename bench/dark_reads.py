@@ -26,7 +26,7 @@ from devstack.document_store import DocumentStore, start_document_store
 from devstack.paths import new_instance_dir
 from devstack.postgres import PostgresServer
 
-PASSTHROUGH, DARK_5, DARK_100 = "passthrough", "5 %", "100 %"
+PASSTHROUGH, DUAL, DARK_5, DARK_100 = "passthrough", "dual_write", "5 %", "100 %"
 SAMPLES = {DARK_5: "5%", DARK_100: "100%"}
 LOADS = (Load("-S", "simple", 8), Load("-S", "prepared", 8))
 SCALE = 1
@@ -71,6 +71,7 @@ def run(postgres: PostgresServer, pgbench: Pgbench, plan: Plan, progress: Progre
         costs = compiling.measure(dsn, database, plan.micro_rounds, plan.micro_statements // 10)
         racing = [
             stack.enter_context(mirroring(postgres, own, real(store), PASSTHROUGH, phase="passthrough")),
+            stack.enter_context(mirroring(postgres, own, real(store), DUAL)),
             *(
                 stack.enter_context(
                     mirroring(
@@ -205,13 +206,15 @@ def text(results: Results) -> str:
                 ],
             ),
             "Throughput of `pgbench -S` with its tables in `dark_read`, as a fraction of a proxy's whose rules say "
-            "`passthrough`: medians (lowest..highest) over the rounds. The store and the shadow process share the CPUs "
+            "`passthrough`: medians (lowest..highest) over the rounds. In `dual_write` statements are looked at "
+            "already: sampling comes on top of that. The store and the shadow process share the CPUs "
             "with the proxy, PostgreSQL and pgbench. *compared*: the share of the sampled reads that was compared; the "
             "others were dropped, because there was no room for them.",
             table(
                 [
                     "8 clients",
                     "passthrough, tps",
+                    DUAL,
                     *(f"{n}{part}" for n in SAMPLES for part in ("", ", compared")),
                 ],
                 [_throughput_row(load, rounds) for load, rounds in results.throughput.items()],
@@ -219,7 +222,11 @@ def text(results: Results) -> str:
             "One client, `SELECT` by primary key, µs added to the latency in `passthrough`: medians (lowest..highest) "
             "over the rounds. The aim at 5 % is within noise.",
             table(
-                ["one client", "passthrough p50", *(f"{n}, {p}" for n in SAMPLES for p in ("p50", "p99"))],
+                [
+                    "one client",
+                    "passthrough p50",
+                    *(f"{n}, {p}" for n in (DUAL, *SAMPLES) for p in ("p50", "p99")),
+                ],
                 [_latency_row(protocol, rounds) for protocol, rounds in results.latency.items()],
             ),
         ]
@@ -228,11 +235,12 @@ def text(results: Results) -> str:
 
 def _throughput_row(load: Load, rounds: Rounds) -> list[str]:
     base = [turn.tps for turn in rounds[PASSTHROUGH]]
-    cells = []
-    for name in SAMPLES:
-        cells.append(with_range(spread(ratios([turn.tps for turn in rounds[name]], base))))
-        cells.append(f"{100 * compared(rounds[name]):.0f} %")
-    return [f"{load.script} {load.protocol}", number(spread(base).median), *cells]
+
+    def share(name: str) -> str:
+        return with_range(spread(ratios([turn.tps for turn in rounds[name]], base)))
+
+    cells = [cell for name in SAMPLES for cell in (share(name), f"{100 * compared(rounds[name]):.0f} %")]
+    return [f"{load.script} {load.protocol}", number(spread(base).median), share(DUAL), *cells]
 
 
 def compared(done: Sequence[Turn]) -> float:
@@ -244,7 +252,7 @@ def compared(done: Sequence[Turn]) -> float:
 def _latency_row(protocol: str, rounds: Mapping[str, Sequence[latency.Round]]) -> list[str]:
     base = rounds[PASSTHROUGH]
     cells = []
-    for name in SAMPLES:
+    for name in (DUAL, *SAMPLES):
         for of in ("p50", "p99"):
             taken, without = ([getattr(one, of) for one in done] for done in (rounds[name], base))
             cells.append(with_range(spread(differences(taken, without)), 0))
