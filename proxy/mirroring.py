@@ -201,6 +201,7 @@ class Mirroring:
             self.gaps.counts,
             self.mirror.meters.lags,
             [self.shadow.meters.totals, self.serving.meters.totals],
+            self._unobserved,
         )
         self.capturing = Capturing(
             self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow, serve=self.serving
@@ -333,6 +334,9 @@ class Mirroring:
     def _gap(self, database: str, change: Change) -> None:
         unseen = Unseen(Cause.DDL, change.table, None, change.detail)
         self.gaps.record(database, unseen, self.mirror.latest(database))
+
+    def _unobserved(self, database: str, table: TableId, why: str) -> None:
+        self.gaps.record(database, Unseen(Cause.UNOBSERVED, table, None, why), self.mirror.latest(database))
 
     async def _gap_unless_empty(self, database: str, change: Change) -> None:
         try:

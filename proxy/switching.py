@@ -77,17 +77,20 @@ class Switching:
         gaps: Callable[[], Mapping[tuple[str, str, str], int]],
         lags: Callable[[], Mapping[tuple[str, str], float]],
         totals: Iterable[Totals],
+        unseen: Callable[[str, TableId, str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         log: EventLogger = log,
     ) -> None:
-        """`gaps`: open ones by database, table and cause. `lags`: seconds by database and table."""
+        """`gaps`: open ones by database, table and cause. `lags`: seconds by database and table. `unseen` keeps a gap:
+        database, table, and why something of it may be missing in the documents."""
         self._store = store
         self._fellows = fellows
         self._tables = tables
         self._gaps = gaps
         self._lags = lags
+        self._unseen = unseen
         self._clock = clock
         self._now = now
         self._log = log
@@ -218,8 +221,9 @@ class Switching:
             self._inside.add(name)
         inside = name in self._inside
         found = closed(known, inside=inside)
-        if inside and found.reasons:
+        if inside and found.reasons:  # it was served, and is put right before it is again
             self._inside.discard(name)
+            self._unseen(name.database or "", TableId(name.schema, name.name), found.reasons[0])
         if ruled.holding.effective >= Phase.PRIMARY_SWITCH and not found.firm:
             self._watch(name, ruled, known)
         if name in self._falling:

@@ -84,10 +84,11 @@ class Process:
         self.away = False
         self.number = 0
         self.logged: list[str] = []
+        self.unseen: list[str] = []
         self.tables = TableBook(RuleSet(), {}, Surroundings(store=True, spool=True, control_dsn=True))
         self.switching = Switching(
             self._store(), self, lambda: self.tables, lambda: self.gaps, lambda: {PLACE: self.lag},
-            [lambda: {PLACE: self.counts}],
+            [lambda: {PLACE: self.counts}], lambda database, table, why: self.unseen.append(why),
             clock=lambda: world.now, now=lambda: NOW, log=self,  # type: ignore[arg-type]
         )  # fmt: skip
         self.build()
@@ -363,6 +364,9 @@ async def test_a_proxy_that_does_not_mirror_puts_the_table_out_everywhere() -> N
         assert process.phase is Phase.DARK_READ
     assert world.switch == "gated"
     assert "proxy proxy2 does not mirror it" in one.why
+    assert one.unseen == other.unseen == ["proxy proxy2 does not mirror it"], (
+        "what it wrote must be looked for"
+    )
     stranger.rule(ruled("dual_write"))
     await world.beat()
     assert "proxy proxy2 is in dual_write" in one.why

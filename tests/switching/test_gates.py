@@ -69,10 +69,14 @@ def test_inside_only_what_writes_past_the_documents_puts_it_out(shop: Shop) -> N
         shop.other("dual_write", Counts(20, 20), lag=100.0, gaps=3)
         eventually(lambda: bool(shop.proxy.report().tables[-1].gaps))
         assert shop.holding() == (SWITCH, "")
+        close_gap(shop)
         shop.other(None)
         shop.reaches(DARK, "1 open gap; 0 of 20 comparisons within 1h; proxy other does not mirror it")
+        assert shop.gaps() == [("public.orders", "unobserved")], "what it has written is in no document"
         eventually(lambda: shop.switch == "gated")
-        close_gap(shop)
+        shop.alone()
+        shop.command("verify", "orders", "--repair")
+        assert shop.gaps() == []
         shop.other(counts=ENOUGH)
         shop.reaches(SWITCH)
 
