@@ -25,8 +25,9 @@ from typing import Any, Protocol
 
 from proxy.backfill.chunks import KeyPages
 from proxy.backfill.run import Claim, Counts
-from proxy.documents.codec import Unrepresentable
-from proxy.documents.records import parse_image
+from proxy.documents.codec import Unrepresentable, plain_key
+from proxy.documents.records import Fields, parse_read
+from proxy.documents.table_mapping import TableMapping
 from proxy.fleet.returns import leave_reread
 from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.gap import MAX_ROWS_BYTES, entry_of, gap_id, size_of
@@ -36,7 +37,7 @@ from proxy.mirror.reread_rows import Outcome as Reread
 from proxy.mirror.reread_rows import Pass
 from proxy.mirror.tables import MirroredTable
 from proxy.names import TableName
-from proxy.stores.protocol import Outcome, Poison, Store, Write
+from proxy.stores.protocol import Key, Outcome, Poison, Store, Write
 
 BATCH = 1000
 """Rows of one write to the store."""
@@ -193,29 +194,33 @@ class Copier:
     def _writes(self, records: Iterable[bytes]) -> tuple[list[Write], list[Poisoned]]:
         writes: list[Write] = []
         poisoned: list[Poisoned] = []
+        mapping, shape, plain = None, None, False
         for record in records:
-            header, oids, fields = parse_image(record)
-            mapping = self.table.mapping_of(oids, relation=header.relation)
-            if mapping is None:
-                raise Shifted(f"a row of {self.table.name} fits no known shape of the table")
-            key = None
+            header, oids, fields = parse_read(record)
+            if mapping is None or shape != (header.relation, oids):
+                mapping, shape = self._mapping(header.relation, oids), (header.relation, oids)
+                plain = len(mapping.key_parts) == 1 and mapping.key_parts[0].codec.key is plain_key
             try:
-                key = mapping.key(fields)
                 document, extra = mapping.document(fields, header.text)
+                key = Key(document["_id"], document["_id"]) if plain else mapping.key(fields)
             except Unrepresentable as error:
-                poisoned.append((None if key is None else mapping.key_text(key.value), str(error)))
+                poisoned.append((_key_text(mapping, fields), str(error)))
                 continue
             writes.append(Write(key, document, 0, extra))
         return writes, poisoned
+
+    def _mapping(self, relation: int, oids: tuple[int, ...]) -> TableMapping:
+        mapping = self.table.mapping_of(oids, relation=relation)
+        if mapping is None:
+            raise Shifted(f"a row of {self.table.name} fits no known shape of the table")
+        return mapping
 
     def _keys(self, records: Iterable[bytes]) -> tuple[list[tuple[str, ...]], list[Poisoned]]:
         keys: list[tuple[str, ...]] = []
         poisoned: list[Poisoned] = []
         for record in records:
-            header, oids, fields = parse_image(record)
-            mapping = self.table.mapping_of(oids, relation=header.relation)
-            if mapping is None:
-                raise Shifted(f"a row of {self.table.name} fits no known shape of the table")
+            header, oids, fields = parse_read(record)
+            mapping = self._mapping(header.relation, oids)
             try:
                 keys.append(mapping.key_text(mapping.key(fields).value))
             except Unrepresentable as error:
@@ -272,6 +277,14 @@ async def open_gap(store: Store, proxy: str, database: str, unseen: Unseen, vers
     moment = datetime.now(UTC)
     state = StoredGap(gap_id(database, unseen), database, unseen, "", version, 1, moment, moment, True)
     await store.open_gap(entry_of(state, proxy))
+
+
+def _key_text(mapping: TableMapping, fields: Fields) -> tuple[str, ...] | None:
+    """None where the key itself cannot be told."""
+    try:
+        return mapping.key_text(mapping.key(fields).value)
+    except Unrepresentable:
+        return None
 
 
 def _text(values: Sequence[str | None]) -> tuple[str, ...]:

@@ -99,14 +99,14 @@ def parse_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes |
             _, xid_length, xid, _, action_length, _, text_length, _, old_length,
         ) = _PLAIN_HEADER(data)  # fmt: skip
     except struct_error:
-        return _read_image(data)
+        return parse_read(data)
     if not (
         relation_length == 4
         and lsn_length == xid_length == 8
         and walfile_length == _WALFILE
         and action_length == text_length == old_length == -1
     ):
-        return _read_image(data)
+        return parse_read(data)
     try:
         oids, fields = _fields(data, _PLAIN_SIZE, count - HEADER_FIELDS)
         timeline = int(walfile[:8], 16)
@@ -115,8 +115,8 @@ def parse_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes |
     return ImageHeader(relation, lsn, timeline, xid, None, None, None), oids, fields
 
 
-def _read_image(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes | None]]:
-    """A row that a query has given, with nothing but its table before it; any other image takes the long way."""
+def parse_read(data: bytes) -> tuple[ImageHeader, tuple[int, ...], list[bytes | None]]:
+    """As `parse_image`, sooner of a row that a query has given, with nothing but its table before it."""
     try:
         (
             count, _, relation_length, relation, _, lsn_length, _, walfile_length, _, xid_length,

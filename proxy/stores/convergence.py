@@ -62,8 +62,7 @@ from proxy.stores.protocol import (
 FLOOR: Final = MinKey()
 """The `_id` of the floor among the tombstones; no column of PostgreSQL has such a value."""
 
-ROUNDS: Final = 20
-"""How often one call tries to create what others create and remove at the same time."""
+ROUNDS: Final = 20  # how often one call tries to create what others create and remove at the same time
 
 REMOVED_AT_ONCE: Final = 1000
 """Documents that a truncate finds and removes in one step."""
@@ -186,7 +185,8 @@ async def seed(
     store: Elementary, writes: Sequence[Write], *, look_first: bool = False
 ) -> list[Outcome | Poison]:
     """`look_first`: many are expected to be there already; the outcome is the same."""
-    items = [Item(write.key.value, Pair(0, 0), write.document, write.extra) for write in writes]
+    nothing = Pair(0, 0)
+    items = [Item(write.key.value, nothing, write.document, write.extra) for write in writes]
     exist = await store.pairs(Area.DOCUMENTS, [item.id for item in items]) if look_first else {}
     absent = [item for item in items if identity(item.id) not in exist] if exist else items
     wrote = await store.insert(absent) if absent else []
@@ -201,7 +201,7 @@ async def seed(
         answer
         if isinstance(answer, Poison)
         else Outcome.APPLIED
-        if answer is Wrote.CREATED and identity(item.id) not in dead
+        if answer is Wrote.CREATED and not (dead and identity(item.id) in dead)
         else Outcome.STALE
         for item, answer in zip(items, wrote, strict=True)
     ]
@@ -375,7 +375,7 @@ async def _older_there(
 async def _bury(store: Elementary, items: Sequence[Item], graves: _Graves) -> frozenset[Hashable]:
     """Takes back what `graves`, looked at since the items were written, say is dead; the keys of the items that are."""
     dead = []
-    for item in items:
+    for item in items if graves.floor or graves.tombstones else ():
         grave = graves.of(identity(item.id))
         if grave is not None and grave > item.pair:
             dead.append(Item(item.id, grave))

@@ -171,7 +171,7 @@ class MongoCollections:
 
     async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
         place = self._places[Area.DOCUMENTS]
-        documents = [{"_id": item.id, **_body(item)} for item in items]
+        documents = [_complete(item) for item in items]
         answers, replies = await self._write("insert", "documents", place, documents)
         for numbers, reply in replies:
             for number in numbers:
@@ -365,6 +365,14 @@ def _body(item: Item, now: datetime | None = None) -> dict[str, Any]:
     if now is not None:
         body["at"] = now
     return body
+
+
+def _complete(item: Item) -> dict[str, Any]:
+    """The document with its `_id`."""
+    whole = {"_id": item.id, **(item.document or {})}
+    whole["_id"] = item.id
+    whole["_cw"] = {"v": Int64(item.pair.version), "r": item.pair.repairs, **item.extra}
+    return whole
 
 
 def _failed(error: Mapping[str, Any]) -> Wrote | Poison:
