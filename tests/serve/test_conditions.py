@@ -88,3 +88,12 @@ def test_it_does_not_look_for_every_read() -> None:
     world.later()
     world.closed()
     assert world.asked == 2
+
+
+def test_a_gap_that_is_recorded_here_closes_it_at_once() -> None:
+    world = World()
+    assert world.closed() == ""
+    world.gaps = {("shop", "public.a", "unseen"): 1}
+    assert world.closed() == ""  # looked a moment ago
+    world.conditions.stale()
+    assert world.closed() == GAP
