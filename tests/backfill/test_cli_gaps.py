@@ -91,6 +91,30 @@ def test_every_gap_is_worked_off(world: World) -> None:
         assert report.differences == 0
 
 
+def test_a_gap_of_any_cause_is_worked_off(world: World) -> None:
+    """Once with its rows, once of its whole table."""
+    asyncio.run(world.fill("smalls", "cells"))
+    world.run("delete from smalls where id = 7; update cells set n = -1 where x = 3")
+    causes = list(Cause)
+
+    async def all_of_them() -> None:
+        for number, cause in enumerate(causes):
+            owner = "b" * 32 if cause is Cause.UNCLEAN_END else ""
+            rows = Rows(("id",), ((str(number + 1),), ("7",)))
+            await opened(world, "smalls", cause, rows, owner)
+            await opened(world, "cells", cause, None, owner)
+
+    asyncio.run(all_of_them())
+    assert {gap["cause"] for gap in listed(world)} == {cause.value for cause in causes}
+    done = causeway(world, "gaps", "repair", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["closed"] >= len(causes), told["left"]) == (True, [])
+    assert in_ledger(world) == []
+    for report in (asyncio.run(world.verify("smalls", "cells"))).values():
+        assert report.differences == 0
+
+
 def test_gaps_that_cannot_be_closed_say_why(world: World) -> None:
     asyncio.run(world.fill("items"))
     world.run("insert into items (id, price) values (5000, repeat('7', 40)::numeric)")
