@@ -474,11 +474,18 @@ class Mirroring:
             queued=self.mirror.depth,
             source=self._identity.system,
             standings=self._switching.standings(),
-            everywhere=tuple(
-                TableId(name.schema, name.name)
-                for name, rule in self._book.current.tables.items()
-                if name.database is None and rule.phase > Phase.PASSTHROUGH
-            ),
+            everywhere=self._everywhere(),
+        )
+
+    def _everywhere(self) -> tuple[TableId, ...]:
+        """Nothing while a database that sessions are in is not looked at yet."""
+        known = self._catalogue.databases
+        if any(database not in known and self._concerns(database) for database in self._live()):
+            return ()
+        return tuple(
+            TableId(name.schema, name.name)
+            for name, rule in self._book.current.tables.items()
+            if name.database is None and rule.phase > Phase.PASSTHROUGH
         )
 
     def _phase(self, table: MirroredTable) -> Phase:

@@ -282,8 +282,7 @@ class Switching:
         proxies = [beat for beat in self._fellows.fleet.others() if beat.role == PROXY]
         for beat in proxies:
             gaps.update(beat.gaps)  # that are not in the ledger yet
-        others = Seats(proxies, self._tables().rules.digest)
-        return _Scene(self._clock(), gaps, self._lags(), others)
+        return _Scene(self._clock(), gaps, self._lags(), Seats(proxies))
 
     def _standing(self, name: TableName, ruled: RuledTable, scene: _Scene) -> Standing:
         gate, recent = self._rates.of(name, scene.moment)

@@ -64,7 +64,8 @@ class Beat:
     standings: tuple[Standing, ...] = ()
     """Of tables that are held, or whose reads are compared or served."""
     everywhere: tuple[TableId, ...] = ()
-    """Tables that are mirrored in every database, as soon as a session is there."""
+    """Tables that are mirrored in every database as soon as a session is there, where `passed` has all databases that
+    sessions are in."""
 
     def document(self) -> dict[str, Any]:
         """As it is stored; names of databases and tables stand in values, where any character may be."""

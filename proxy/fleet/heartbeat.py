@@ -332,7 +332,7 @@ class Heartbeat:
             role=facts.role,
             source=facts.source,
             standings=facts.standings,
-            everywhere=facts.everywhere,
+            everywhere=facts.everywhere if passed.keys() >= set(facts.databases) else (),
         )
         began = self._clock()
         await self._store.put_state(PROXIES, self.proxy, beat.document())

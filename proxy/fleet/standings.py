@@ -79,9 +79,7 @@ class Seat:
 class Seats:
     """Several proxies, to be asked about many tables."""
 
-    def __init__(self, beats: Iterable[Beat], rules: str) -> None:
-        """`rules`: the digest of those in force where this is asked."""
-        self._rules = rules
+    def __init__(self, beats: Iterable[Beat]) -> None:
         self._beats = [
             (
                 beat,
@@ -96,8 +94,7 @@ class Seats:
         found = []
         for beat, phases, standings, everywhere in self._beats:
             phase = phases.get((database, table))
-            ruled = beat.rules == self._rules or table in everywhere
-            unused = phase is None and ruled and database not in beat.passed
+            unused = phase is None and table in everywhere and database not in beat.passed
             found.append(Seat(beat.proxy, phase, standings.get((database, table)), unused))
         return found
 

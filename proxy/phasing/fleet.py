@@ -49,9 +49,9 @@ class Observer:
         return frozenset(beat.proxy for beat in self._fleet.silent(time.monotonic(), seconds))
 
     async def gates(
-        self, rule: TableRule, name: TableName, phase: Phase, beats: Sequence[Beat], rules: str
+        self, rule: TableRule, name: TableName, phase: Phase, beats: Sequence[Beat]
     ) -> list[Judged]:
-        """`name` has a database; `rules`: the digest of those that the proxies have now."""
+        """`name` has a database."""
         runs = await self._store.get_state(BACKFILL)
         history: TableHistory | None = histories(runs, await self._store.get_state(VERIFY)).get(str(name))
         place = place_of(name)
@@ -59,7 +59,7 @@ class Observer:
             place == (gap.database, gap.table) for gap in await self._store.gaps(database=name.database)
         )
         gaps += sum(beat.gaps.get(place, 0) for beat in beats)
-        seats = Seats(beats, rules).of(name.database or "", TableId(name.schema, name.name))
+        seats = Seats(beats).of(name.database or "", TableId(name.schema, name.name))
         switches = await self._store.get_state(KIND)
         switch = parse_switch(switches[str(name)]) if str(name) in switches else None
         here = min((seat.phase or Phase.PASSTHROUGH for seat in seats if not seat.unused), default=None)

@@ -59,7 +59,7 @@ class Following:
         told += [(one.database, one.table) for one in beat.standings]
         here = self._databases or tuple(dict.fromkeys(place for place, table in told if table == self._table))
         phases, reasons = [], []
-        seats = Seats([beat], self._digest)
+        seats = Seats([beat])
         for database in here:
             (seat,) = seats.of(database, self._table)
             if seat.unused:

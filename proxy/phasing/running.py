@@ -69,7 +69,7 @@ async def carry_out(
     if observer is not None:
         for name in names[:MAX_DATABASES]:
             rule = choice.rules[0]
-            judged = await observer.gates(rule, name, phase, beats, choice.before.digest)
+            judged = await observer.gates(rule, name, phase, beats)
             result.gates += [(name, one) for one in judged]
     if dry_run:
         result.outcome = Outcome.DRY_RUN

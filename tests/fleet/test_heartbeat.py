@@ -70,7 +70,9 @@ class Proxy:
             fleet.source,
             self.keeper,
             self.lifetime,
-            lambda: Facts("1.0", "digest", self.tables, self.databases, 3, source=self.system),
+            lambda: Facts(
+                "1.0", "digest", self.tables, self.databases, 3, source=self.system, everywhere=(FAST,)
+            ),
             [self],
             LIMITS,
             clock=self.clock,
@@ -171,6 +173,18 @@ async def test_a_silent_proxy_is_declared_lost_and_not_waited_for() -> None:
     await asyncio.wait_for(alive.heartbeat.wait_passed("shop", 100), 5)
     await alive.turn(100.0)
     assert {entry.count for entry in fleet.store.ledger.values()} == {1}, "it is lost once"
+
+
+async def test_what_is_mirrored_everywhere_is_told_beside_all_databases_that_are_known() -> None:
+    fleet = Fleet()
+    proxy = Proxy(fleet)
+    await proxy.heartbeat.start()
+    assert fleet.store.kinds["proxies"][proxy.heartbeat.proxy]["everywhere"] == [["public", "fast"]]
+    proxy.databases = ("shop", "blog")
+    await proxy.heartbeat._beat()
+    assert fleet.store.kinds["proxies"][proxy.heartbeat.proxy]["everywhere"] == [], "one has come since"
+    await proxy.turn()
+    assert fleet.store.kinds["proxies"][proxy.heartbeat.proxy]["everywhere"] == [["public", "fast"]]
 
 
 @pytest.mark.parametrize(("attentive", "size", "wait"), [(False, 1, 10.0), (True, 2, 0.01), (True, 45, 0.02)])

@@ -30,24 +30,18 @@ def test_who_says_nothing_of_a_table_does_not_mirror_it() -> None:
         beat("a", tables=(FACT,), standings=(STANDING,)),
         beat("b", tables=(TableFact("blog", ORDERS, "dark_read", "strict"),)),
     ]
-    one, other = Seats(told, "mine").of("shop", ORDERS)
+    one, other = Seats(told).of("shop", ORDERS)
     assert (one.proxy, one.phase, one.standing, one.unused) == ("a", Phase.DARK_READ, STANDING, False)
     assert (other.proxy, other.phase, other.standing, other.unused) == ("b", None, None, False)
 
 
 def test_whose_rules_mirror_the_table_and_who_has_no_session_there_will_be_heard_before_it_has() -> None:
-    beats = [
-        beat("idle", rules="mine"),
-        beat("busy", rules="mine", passed=MappingProxyType({"shop": 5})),
-        beat("other rules", rules="older"),
-    ]
-    assert [seat.unused for seat in Seats(beats, "mine").of("shop", ORDERS)] == [True, False, False]
     newer = [
         beat("idle", rules="newer", everywhere=(ORDERS,)),
         beat("busy", rules="newer", everywhere=(ORDERS,), passed=MappingProxyType({"shop": 5})),
         beat("others", rules="newer", everywhere=(TableId("public", "items"),)),
     ]
-    assert [seat.unused for seat in Seats(newer, "mine").of("shop", ORDERS)] == [True, False, False]
+    assert [seat.unused for seat in Seats(newer).of("shop", ORDERS)] == [True, False, False]
 
 
 def test_a_phase_of_a_newer_version_lies_behind_those_that_are_known() -> None:

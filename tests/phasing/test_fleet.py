@@ -63,7 +63,7 @@ async def put(store: Store, *beats: Beat) -> None:
 async def gates(store: Store) -> dict[str, str]:
     """The closed ones."""
     observer = Observer(store, "7")
-    judged = await observer.gates(RULE, NAME, Phase.PRIMARY_SWITCH, await observer.proxies(), "rules")
+    judged = await observer.gates(RULE, NAME, Phase.PRIMARY_SWITCH, await observer.proxies())
     return {one.gate.value: one.text for one in judged if not one.open}
 
 

@@ -57,7 +57,7 @@ def test_a_proxy_that_does_not_mirror_the_table_says_so_or_has_no_session_there(
     found = only(following(Phase.DARK_READ, "shop").look([stranger]))
     assert (found.effective, found.there) == (Phase.PASSTHROUGH, False)
     assert "not mirrored" in found.why
-    idle = only(following(Phase.DARK_READ, "shop").look([beat("a", rules="new")]))
+    idle = only(following(Phase.DARK_READ, "shop").look([beat("a", rules="new", everywhere=(ORDERS,))]))
     assert idle.there
 
 
