@@ -27,13 +27,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 @pytest.mark.parametrize("ack", ["sync", "async"])
 async def test_a_session_always_reads_what_it_has_written(rig: ServingRig, ack: str) -> None:
-    """Also where no reply waits for the store."""
+    """Through two proxies, also where no reply waits for the store; at the end it holds the same as PostgreSQL."""
     rig.rule({name: {"ack": ack} for name in ("customers", "orders", "lines")})
-    await rig.start()
+    await rig.start(2)
 
     def write(worker: int) -> None:
         mine = 900 + worker
-        with rig.connect() as client:
+        with rig.connect(worker % 2) as client:
             for turn in range(60):
                 client.execute("update customers set name = %s where id = %s", (f"{turn}", worker))
                 for _ in range(3):
@@ -49,8 +49,12 @@ async def test_a_session_always_reads_what_it_has_written(rig: ServingRig, ack: 
                 assert lines(client, mine) == 0
 
     await asyncio.gather(*(run(write, worker) for worker in range(1, 7)))
-    found = await rig.reads()
+    found = await rig.reads(0) + await rig.reads(1)
     assert found["store"] > (100 if ack == "sync" else 10), found
+    await rig.quiet()
+    with rig.direct() as direct:
+        rows = dict(direct.execute("select id, name from customers").fetchall())
+    assert {document["_id"]: document["name"] for document in rig.collection("customers").find()} == rows
 
 
 def lines(client: psycopg.Connection[Any], order: int) -> int:
