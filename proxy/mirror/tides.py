@@ -16,7 +16,8 @@ class Tide:
 
 
 class Tides:
-    """What is held of one database. `oldest` may be older than the oldest thing still held, by one run at most."""
+    """What is held of one database. `oldest` may be older than the oldest thing still held, by one run at most: by what
+    had come before the question that was asked before this one."""
 
     __slots__ = ("_came", "_current", "_past")
 
@@ -45,8 +46,10 @@ class Tides:
 
     @property
     def oldest(self) -> int | None:
-        """None: nothing is held."""
-        versions = [tide.oldest for tide in self._past]
+        """None: nothing is held. What comes after the question is in another run: where something is always held, the
+        answer would else stand still until a whole run has come."""
         if self._current.here:
-            versions.append(self._current.oldest)
-        return min(versions, default=None)
+            self._past.add(self._current)
+            self._current = Tide()
+            self._came = 0
+        return min((tide.oldest for tide in self._past), default=None)
