@@ -96,7 +96,7 @@ def run(postgres: PostgresServer, pgbench: Pgbench, plan: Plan, progress: Progre
 
 def engine(uri: str, plan: Plan) -> dict[str, dict[str, list[float]]]:
     """See `bench.serving_micro`."""
-    reads = max(100, plan.micro_statements // 40)
+    reads = max(100, plan.micro_statements // 100)
     argv = [sys.executable, "-m", "bench.serving_micro", uri, str(plan.micro_rounds), str(reads)]
     done = subprocess.run(
         argv, cwd=contenders.TOP, capture_output=True, text=True, timeout=_TIMEOUT, check=False
