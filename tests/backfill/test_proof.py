@@ -31,7 +31,7 @@ CHUNK_ROWS = min(5000, max(50, ROWS // 50))
 EACH = max(20, ROWS // 5000)
 """Documents deleted, changed and added by hand."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + ROWS // 200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + ROWS // 200)]
 
 
 @pytest.fixture(scope="module")
