@@ -85,7 +85,7 @@ class ServeEngine:
     ) -> None:
         """`shadow`: who compares a sample of served reads. `reader`: given the seconds a read has."""
         self.breaker = breaker or Breaker()
-        self.plans = plans or ServingPlans()
+        self.plans = ServingPlans() if plans is None else plans
         self.meters = ServeMeters()
         self.wanted = False
         """Whether any table was ever in `primary_switch`."""

@@ -98,7 +98,7 @@ class ServingPlans:
     """Plans of one book of tables: of another, everything is looked at anew."""
 
     def __init__(self, cache: PlanCache | None = None, *, size: int = KEPT) -> None:
-        self.cache = cache or PlanCache(size)
+        self.cache = PlanCache(size) if cache is None else cache
         self._size = size
         self._book: TableBook | None = None
         self._known: Bounded[tuple[object, ...], Known] = Bounded(size)
