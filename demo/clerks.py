@@ -114,6 +114,7 @@ class Clerk:
             (12, self._visit),
             (20, self._settle),
             (12, lambda c: shop.history(c, self._customer())),
+            (15, lambda c: shop.account(c, self._customer())),
             (12, shop.ship_next),
             (6, lambda c: shop.restock(c, self._product())),
             (3, shop.bestsellers),

@@ -46,16 +46,18 @@ class Documents:
         self,
         collection: str,
         *,
-        delete: Sequence[object],
+        delete: Sequence[object] = (),
         change: Mapping[Any, Mapping[str, object]],
-        add: Mapping[str, object],
+        add: Mapping[str, object] | None = None,
     ) -> None:
         """What somebody might do by hand who should not."""
         documents = self._database[collection]
-        await documents.delete_many({"_id": {"$in": list(delete)}})
+        if delete:
+            await documents.delete_many({"_id": {"$in": list(delete)}})
         for key, values in change.items():
             await documents.update_one({"_id": key}, {"$set": dict(values)})
-        await documents.insert_one(dict(add))
+        if add is not None:
+            await documents.insert_one(dict(add))
 
     async def open_gaps(self) -> list[dict[str, Any]]:
         """Of the ledger: writes that may not be in the documents."""

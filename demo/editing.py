@@ -34,18 +34,16 @@ class Editing:
         seen = len(stage.proxy.events)
         began = time.monotonic()
         stage.write_rules(edit)
-        step.detail = f"{len(state.rules_changed)} lines of {rule_edits.FILE_NAME} have changed"
+        changed = f"{len(state.rules_changed)} lines of {rule_edits.FILE_NAME} have changed"
+        step.detail = changed
         await stage.logged("rules_applied" if edit.good else "rules_rejected", seen)
         took = time.monotonic() - began
         state.rules_rejected = not edit.good
         if edit.good:
-            await stage.until(
-                lambda: effective_phases(state.status) == edit.effective,
-                lambda: f"the tables do not come to their phases: {holdings(state.status)}",
-            )
-            detail = self._taken(edit, await stage.sample(), before.rules.digest, took)
+            waited = await self._come_about(edit, step, changed)
+            detail = self._taken(edit, await stage.sample(), before.rules.digest, took, waited)
         else:
-            detail = await self._refused(edit, await stage.sample(), before.rules.digest)
+            detail = await self._refused(edit, await stage.sample(), before)
         step.detail = detail
         if self._scene.opened is not None:
             await self._scene.watch(self._scene.pace.look)
@@ -58,7 +56,26 @@ class Editing:
             )
         return detail
 
-    def _taken(self, edit: Edit, status: Status, before: str | None, took: float) -> str:
+    async def _come_about(self, edit: Edit, step: Step, changed: str) -> str:
+        """Until every table is where it is to come to; what held them on the way."""
+        state, waited = self._scene.state, ""
+
+        def there() -> bool:
+            nonlocal waited
+            status = state.status
+            if status is not None and (reasons := _reasons(status)) and not edit.held:
+                waited = reasons
+                step.detail = f"{changed}; held: {reasons}"
+            return effective_phases(status) == edit.effective
+
+        await self._scene.stage.until(
+            there,
+            lambda: f"the tables do not come to their phases: {holdings(state.status)}",
+            patience=edit.patience,
+        )
+        return waited
+
+    def _taken(self, edit: Edit, status: Status, before: str | None, took: float, waited: str) -> str:
         """What a good edit has to lead to, `took` seconds after it; `before` is the digest of the rules until then."""
         expect = self._scene.state.expect
         self._reloads.append(duration(took))
@@ -69,31 +86,26 @@ class Editing:
         )
         requested = {bare(table): table.requested for table in status.tables}
         expect(
-            "every table shows the phase it asks for",
-            requested == edit.requested,
-            ", ".join(f"{table} {phase}" for table, phase in edit.phases.items()),
+            "every table shows the phase it asks for, and comes to it",
+            requested == edit.requested and effective_phases(status) == edit.effective,
+            edit.default,
         )
-        too_much = {table for table, phase in edit.requested.items() if phase > edit.effective[table]}
-        reasons = "; ".join(f"{', '.join(tables)}: {reason}" for reason, tables in held_tables(status.tables))
+        reasons = _reasons(status)
         held = {bare(table) for table in status.tables if table.reasons}
-        if too_much:
+        if edit.held:
             expect(
-                f"what asks for too much is held at {rule_edits.HELD_AT}, and why is said",
-                effective_phases(status) == edit.effective and held == too_much,
+                "what asks for too much is held, and why is said",
+                held == set(edit.held),
                 reasons,
             )
             return f"in force after {duration(took)}; held: {reasons}"
-        expect(
-            "going back is always possible",
-            effective_phases(status) == edit.effective and not held,
-            f"after {duration(took)}",
-        )
-        mirrored = [table for table, phase in edit.effective.items() if phase is Phase.DUAL_WRITE]
-        return (
-            f"in force after {duration(took)}; of {len(status.tables)} tables mirrored: {', '.join(mirrored)}"
+        if edit in (rule_edits.BACK, rule_edits.PASSED):
+            expect("going back is always possible, at once", not held, f"after {duration(took)}")
+        return f"in force after {duration(took)}; {len(status.tables)} tables in {edit.default}" + (
+            f"; until the gates had opened: {waited}" if waited else ""
         )
 
-    async def _refused(self, edit: Edit, status: Status, before: str | None) -> str:
+    async def _refused(self, edit: Edit, status: Status, before: Status) -> str:
         """What a bad edit has to lead to."""
         expect = self._scene.state.expect
         problems = status.rules.problems
@@ -104,16 +116,22 @@ class Editing:
             ", ".join(places),
         )
         ready = (await self._scene.stage.proxy.readiness()).ready
-        mirrored = all(table.effective is Phase.DUAL_WRITE for table in status.tables)
         expect(
             "the rules before them stay in force, the proxy stays ready",
-            status.rules.digest == before and ready and mirrored,
+            status.rules.digest == before.rules.digest
+            and ready
+            and effective_phases(status) == effective_phases(before),
             f"digest {status.rules.digest}, {'ready' if ready else 'not ready'}",
         )
         return "; ".join(
             f"{place}:{problem.column}: {problem.key_path}: {problem.message} ({problem.hint})"
             for place, problem in zip(places, problems, strict=True)
         )
+
+
+def _reasons(status: Status) -> str:
+    """What holds tables, each reason once."""
+    return "; ".join(f"{', '.join(tables)}: {reason}" for reason, tables in held_tables(status.tables))
 
 
 def effective_phases(status: Status | None) -> dict[str, Phase]:

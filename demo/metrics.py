@@ -28,6 +28,8 @@ class Reading:
     """By result: applied, unchanged, rejected."""
     cancels: Mapping[str, float] = field(default_factory=dict)
     """By result: forwarded, unknown, failed."""
+    reads: Mapping[str, float] = field(default_factory=dict)
+    """Of tables in `primary_switch`, by who has answered: store, postgres."""
     own_share: Buckets = ()
     connections: float = 0
     """Accepted."""
@@ -60,12 +62,19 @@ def parse(text: str, at: float) -> Reading:
     def by(name: str, label: str) -> dict[str, float]:
         return {labels[label]: value for labels, value in samples.get(f"causeway_{name}", ())}
 
+    def sums(name: str, label: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for labels, value in samples.get(f"causeway_{name}", ()):
+            found[labels[label]] = found.get(labels[label], 0.0) + value
+        return found
+
     return Reading(
         at=at,
         statements=by("statements_total", "verb"),
         errors=by("errors_total", "sqlstate_class"),
         reloads=by("rules_reloads_total", "result"),
         cancels=by("cancel_requests_total", "result"),
+        reads=sums("reads_total", "source"),
         own_share=tuple(
             sorted((float(labels["le"]), count) for labels, count in samples.get(f"{_OWN_SHARE}_bucket", ()))
         ),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from demo import equality, shop
 from demo.documents import shell
+from demo.equality import Equality
 from demo.errors import DemoError
 from demo.figures import duration, number
 from demo.scene import Scene
 from demo.stage import DATABASE, connected
 from demo.state import Pair, Step
-from demo.view import bare
 
-_REREAD_SECONDS = 20.0
-_SHIPPED_SECONDS = 15.0
+_FOLLOWED_SECONDS = 15.0
 _DRAIN_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
@@ -31,36 +31,16 @@ class Mirrored:
 
     async def appear(self, step: Step) -> str:
         scene, state = self._scene, self._scene.state
-        step.detail = "rows that came by COPY were not seen: they are read again, and their gap closes"
-        await scene.stage.until(
-            lambda: (
-                state.documents.get("customers") == shop.CUSTOMERS
-                and all(state.documents.get(table) for table in shop.TABLES)
-            ),
-            f"after {_REREAD_SECONDS:.0f} s there are not documents of every row: {dict(state.documents)}",
-            patience=_REREAD_SECONDS,
-        )
-        captured = sum(
-            table.mirror.captured
-            for table in (state.status.tables if state.status else ())
-            if table.mirror is not None and bare(table) == "customers"
-        )
-        state.expect(
-            "rows that came by COPY are not captured, but read again",
-            captured == 0 and state.documents["customers"] == shop.CUSTOMERS,
-            f"{number(shop.CUSTOMERS)} customers, "
-            f"{duration(time.monotonic() - (scene.opened or 0))} after the shop has opened",
-        )
-        step.detail = "an order is shipped; its document follows"
-        order, columns, row = await self._shipped_order()
-        deadline = time.monotonic() + _SHIPPED_SECONDS
+        step.detail = "from now on every committed change becomes a document"
+        began = time.monotonic()
         while True:
-            document = await scene.documents.find("orders", order)
-            found = equality.compare("orders", columns, [row], [] if document is None else [document])
-            if document is not None and found.equal:
+            found, order, columns, row, document = await self._followed()
+            if found is not None and found.equal:
                 break
-            if time.monotonic() > deadline:
-                raise DemoError("; ".join(found.differences))
+            if time.monotonic() - began > _FOLLOWED_SECONDS:
+                raise DemoError(
+                    "no document: " + ("; ".join(found.differences) if found else "nothing is shipped")
+                )
             await asyncio.sleep(_LOOK_SECONDS)
         names = [column.name for column in columns]
         state.pair = Pair(
@@ -78,17 +58,19 @@ class Mirrored:
         await scene.watch(scene.pace.look)
         return f"{detail}; {number(sum(state.documents.values()))} documents so far"
 
-    async def _shipped_order(self) -> tuple[int, list[equality.Column], list[str | None]]:
-        """The latest: its number, columns and text."""
-        began = time.monotonic()
+    async def _followed(
+        self,
+    ) -> tuple[Equality | None, int, list[equality.Column], list[str | None], dict[str, Any] | None]:
+        """The order that was shipped last, and its document: what they have in common, None without the one."""
         async with connected(self._scene.stage.databases.postgres.dsn(DATABASE)) as connection:
-            while (order := await connection.fetchval(_SHIPPED)) is None:
-                if time.monotonic() - began > _SHIPPED_SECONDS:
-                    raise DemoError("the shop ships nothing")
-                await asyncio.sleep(_LOOK_SECONDS)
+            order = await connection.fetchval(_SHIPPED)
+            if order is None:
+                return None, 0, [], [], None
             columns = list(await equality.columns_of(connection, "orders"))
             (row,) = await equality.rows_of(connection, "orders", columns, f"where id = {order:d}")
-            return order, columns, row
+        document = await self._scene.documents.find("orders", order)
+        found = equality.compare("orders", columns, [row], [] if document is None else [document])
+        return found, order, columns, row, document
 
     async def equal(self, step: Step) -> str:
         scene, state = self._scene, self._scene.state

@@ -8,7 +8,7 @@ import time
 from demo import shop
 from demo.databases import describe
 from demo.editing import effective_phases, holdings
-from demo.figures import duration, number
+from demo.figures import number
 from demo.pgbench import Progress
 from demo.rule_edits import START
 from demo.scene import Scene
@@ -70,19 +70,12 @@ class Opening:
         step.detail = "a migration, through the proxy"
         async with connected(self._scene.stage.through(DATABASE, USER, PASSWORD)) as connection:
             await shop.make_tables(connection)
-        began = time.monotonic()
         stage, state = self._scene.stage, self._scene.state
         await stage.until(
             lambda: effective_phases(state.status) == START.effective,
-            f"the tables are not mirrored: {holdings(state.status)}",
+            f"the tables are not known: {holdings(state.status)}",
         )
-        took = duration(time.monotonic() - began)
-        state.expect(
-            "new tables with a rule are mirrored before the first row",
-            effective_phases(state.status) == START.effective,
-            f"{len(shop.TABLES)} tables, {took} after the migration",
-        )
-        return f"{len(shop.TABLES)} tables, by a migration through the proxy; {took} later they are mirrored"
+        return f"{len(shop.TABLES)} tables, by a migration through the proxy; no statement is parsed yet"
 
     async def open_shop(self, step: Step) -> str:
         scene, state = self._scene, self._scene.state

@@ -23,8 +23,8 @@ class Pace:
     """Of pgbench: 100,000 accounts each."""
     visits: int
     """Rows that were there before Causeway: the history to be copied."""
-    clerks: int = 6
-    think: float = 0.03
+    clerks: int = 5
+    think: float = 0.08
     """Mean pause of a clerk between two actions."""
     pgbench_clients: int = 1
     """For each of the protocols."""

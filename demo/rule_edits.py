@@ -11,18 +11,22 @@ from proxy.phases import Phase
 
 FILE_NAME = "shop.yaml"
 
+SAMPLED = "shadow: 100%"
+"""Every read is compared in `dark_read`; in production a few percent are enough."""
 
-def rule_file(default: str, phases: Mapping[str, str] | None = None, *, defaults: str = "") -> str:
+GATES = "\ngates:\n  window: 20s\n  min_comparisons: 50\n"
+"""Before `primary_switch`: as many reads as the demo has time for."""
+
+
+def rule_file(default: str, phases: Mapping[str, str] | None = None, *, shadow: str = SAMPLED) -> str:
     """A rule for each table of the shop: the phase that `phases` names, else the `default` one."""
-    text = f"database: shop\n\ndefaults:\n  phase: {default}\n{defaults}\ntables:\n"
+    text = (
+        f"database: shop\n\ndefaults:\n  phase: {default}\n  {shadow}\n  ack: {{timeout: 250ms}}\n\ntables:\n"
+    )
     for table in TABLES:
         phase = (phases or {}).get(table)
         text += f"  {table}:\n" + (f"    phase: {phase}\n" if phase else "")
-    return text
-
-
-HELD_AT = Phase.BACKFILL
-"""Further no table gets whose history is not in the store."""
+    return text + GATES
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,13 @@ class Edit:
     default: str
     phases: Mapping[str, str] = field(default_factory=dict)
     """What is asked for beside the default, by table."""
-    defaults: str = ""
+    shadow: str = SAMPLED
     mistakes: tuple[int, ...] = ()
     """Numbers (from 1) of the lines that the proxy is to complain of."""
+    held: Mapping[str, Phase] = field(default_factory=dict)
+    """Where tables are to stay that ask for too much."""
+    patience: float = 10.0
+    """Seconds until every table must be where it is to come to: gates may have to open first."""
 
     @property
     def good(self) -> bool:
@@ -45,7 +53,7 @@ class Edit:
     @property
     def text(self) -> str:
         """The whole file after it."""
-        return rule_file(self.default, self.phases, defaults=self.defaults)
+        return rule_file(self.default, self.phases, shadow=self.shadow)
 
     @property
     def requested(self) -> Mapping[str, Phase]:
@@ -54,28 +62,32 @@ class Edit:
 
     @property
     def effective(self) -> Mapping[str, Phase]:
-        """What each table is to come to: no history is copied yet when these edits are made."""
-        return {table: min(phase, HELD_AT) for table, phase in self.requested.items()}
+        """What each table is to come to."""
+        return {**self.requested, **self.held}
 
 
-START = Edit("rules: the shop in dual_write", "dual_write")
+START = Edit("rules: the shop in passthrough", "passthrough")
 MISTAKE = Edit(
     "rules: a mistake, rejected",
     "dual_write",
     {"order_items": "dual_wirte"},
-    defaults="  shadow: 5\n",
-    mistakes=(5, 12),
+    shadow="shadow: 5",
+    mistakes=(5, 13),
 )
-REPAIRED = Edit(
-    "rules: mended, more asked",
-    "dual_write",
-    {"products": "dark_read", "payments": "primary_switch", "visits": "backfill"},
-    defaults="  shadow: 5%\n",
+MIRRORED = Edit("rules: dual_write", "dual_write")
+ASKED = Edit(
+    "rules: backfill, and too much",
+    "backfill",
+    {"payments": "primary_switch"},
+    held={"payments": Phase.BACKFILL},
 )
-BACK = Edit("rules: back, all but customers", "passthrough", {"customers": "dual_write"})
+COMPARED = Edit("rules: dark_read", "dark_read")
+SERVED = Edit("rules: primary_switch", "primary_switch", patience=40.0)
+BACK = Edit("rules: back to dark_read", "dark_read")
+PASSED = Edit("rules: back, all but customers", "passthrough", {"customers": "dual_write"})
 
-EDITS = (MISTAKE, REPAIRED, BACK)
-"""In this order: two under load, the last when all has been compared."""
+EDITS = (MISTAKE, MIRRORED, ASKED, COMPARED, SERVED, BACK, PASSED)
+"""In this order, all under load."""
 
 
 def changed_lines(before: str, after: str) -> frozenset[int]:

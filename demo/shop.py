@@ -242,10 +242,22 @@ async def forget_visit(connection: Connection, visit: int) -> None:
     await connection.execute("delete from visits where id = $1", visit)
 
 
+async def account(connection: Connection, customer: int) -> asyncpg.Record | None:
+    """Who it is, and where they have been lately."""
+    record = await connection.fetchrow(
+        "select id, email, name, joined_at from customers where id = $1", customer
+    )
+    await connection.fetch(
+        "select page, seconds, came_at from visits where customer_id = $1 order by came_at desc, id desc limit 5",
+        customer,
+    )
+    return record
+
+
 async def history(connection: Connection, customer: int) -> list[asyncpg.Record]:
     return await connection.fetch(
         """
-        select o.id, o.status, o.total, o.placed_at, count(i.*) as items, p.paid_at
+        select o.id, o.status, o.total, o.placed_at, count(i.product_id) as items, p.paid_at
         from orders o left join order_items i on i.order_id = o.id left join payments p on p.order_id = o.id
         where o.customer_id = $1 group by o.id, p.paid_at order by o.id desc limit 10
         """,

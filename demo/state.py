@@ -14,6 +14,7 @@ from demo.figures import duration, number
 from demo.metrics import Reading, Traffic, between
 from demo.pgbench import Progress
 from demo.side_by_side import Comparison
+from proxy.admin.shadow import StatementStatus
 from proxy.admin.status import Status
 
 StepStatus = Literal["waiting", "running", "done", "failed", "skipped"]
@@ -110,6 +111,20 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class Served:
+    """Reads of tables in `primary_switch`, for a while."""
+
+    store: int
+    postgres: int
+    work: Work
+
+    @property
+    def share(self) -> float:
+        """Answered by the documents, 0 to 1."""
+        return self.store / max(1, self.store + self.postgres)
+
+
+@dataclass(frozen=True)
 class Copying:
     """How far a backfill is."""
 
@@ -199,6 +214,9 @@ class State:
     store_stopped: bool = False
     pair: Pair | None = None
     outage: Outage | None = None
+    shadowed: tuple[StatementStatus, ...] = ()
+    """The reads that were compared most, with their times on both sides."""
+    served: Served | None = None
     equalities: list[Equality] = field(default_factory=list)
     compared_in: str = ""
     """The step in which they were found."""

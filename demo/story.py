@@ -19,6 +19,7 @@ from demo.mirrored import Mirrored
 from demo.opening import Opening
 from demo.outage import StoreOutage
 from demo.pace import Pace
+from demo.reads import Reads
 from demo.scene import Scene
 from demo.state import COPIED, State, Step
 from devstack.errors import DevstackError
@@ -48,10 +49,12 @@ class Story:
         self.changed = changed
         self.state = State(time.monotonic(), [])
         self._scene = Scene(self.state, pace)
-        opening, closing = Opening(self._scene), Closing(self._scene)
-        history = History(self._scene)
-        mirrored, outage, editing = Mirrored(self._scene), StoreOutage(self._scene), Editing(self._scene)
-        mistake, repaired, back = ((edit.title, editing.step(edit)) for edit in rule_edits.EDITS)
+        opening, closing, history = Opening(self._scene), Closing(self._scene), History(self._scene)
+        mirrored, reads, outage = Mirrored(self._scene), Reads(self._scene), StoreOutage(self._scene)
+        editing = Editing(self._scene)
+        mistake, dual_write, backfill, dark_read, primary_switch, back, passthrough = (
+            (edit.title, editing.step(edit)) for edit in rule_edits.EDITS
+        )
         self._plan: tuple[tuple[str, Callable[[Step], Awaitable[str]]], ...] = (
             ("databases", opening.start_databases),
             ("proxy", opening.start_proxy),
@@ -60,19 +63,26 @@ class Story:
             ("years go by without Causeway", history.write),
             ("the shop opens", opening.open_shop),
             ("both under load", opening.load),
-            ("rows become documents", mirrored.appear),
             mistake,
-            repaired,
+            dual_write,
+            ("rows become documents", mirrored.appear),
+            backfill,
             (COPIED, history.copy),
             ("verify: rows and documents", history.verify),
-            ("damage is found and repaired", history.mend),
-            ("psql: Ctrl-C stops a query", closing.cancel),
+            dark_read,
+            ("reads are compared in the dark", reads.compare),
+            ("a planted difference is found", reads.find),
+            ("damage is repaired", reads.mend),
             ("the document store is gone", outage.goes_away),
             ("the document store is back", outage.comes_back),
+            primary_switch,
+            ("reads come from documents", reads.serve),
+            ("psql: Ctrl-C stops a query", closing.cancel),
+            back,
             ("applications end, books hold", closing.finish_applications),
             ("every row equals its document", mirrored.equal),
             ("side by side with PostgreSQL", closing.compare_mirrored),
-            back,
+            passthrough,
             ("side by side once more", closing.compare_passed),
             ("the proxy drains", closing.drain),
         )

@@ -14,6 +14,10 @@ from demo.metrics import Reading
 from demo.side_by_side import Comparison
 from demo.state import Expectation, Outage, Pair, State
 from demo.view import MARKS, bare, step_line
+from proxy.admin.shadow import StatementStatus
+
+_STATEMENT_WIDTH = 44
+"""Characters of a statement that are shown."""
 
 
 def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
@@ -31,6 +35,8 @@ def summary(state: State, now: float, *, with_steps: bool) -> RenderableType:
             _outage(state.outage),
             Text(f" `causeway status` meanwhile: {state.outage.told}", "dim"),
         ]
+    if state.shadowed:
+        parts += [Text(), _shadowed(state.shadowed)]
     if state.equalities:
         parts += [Text(), _equalities(state)]
     if state.comparisons:
@@ -53,6 +59,11 @@ def _figures(state: State, last: Reading) -> Table:
         table.add_row("pgbench", f"{number(state.pgbench_transactions)} transactions")
     if shop is not None:
         table.add_row("shop", f"{number(shop.orders)} orders, {number(shop.payments)} payments")
+    if state.served is not None:
+        table.add_row(
+            "reads in primary_switch",
+            f"{number(state.served.store)} by the documents, {number(state.served.postgres)} by PostgreSQL",
+        )
     errors = state.application_errors
     table.add_row("application errors", Text(str(errors), "bold red" if errors else "green"))
     table.add_row("reconnects", str(shop.reconnects if shop else 0))
@@ -88,11 +99,34 @@ def _outage(outage: Outage) -> Table:
     return table
 
 
+def _shadowed(statements: Sequence[StatementStatus]) -> Table:
+    table = _table(
+        *("read", "equal", "PostgreSQL p50", "p99", "documents p50", "p99"),
+        title="reads compared in the dark; both sides share this machine",
+        right=5,
+    )
+    for one in statements:
+        text = " ".join(one.statement.split())
+        table.add_row(
+            text if len(text) <= _STATEMENT_WIDTH else f"{text[:_STATEMENT_WIDTH]}…",
+            number(one.outcomes.get("match", 0)),
+            *(
+                _time(seconds)
+                for seconds in (one.postgres.p50, one.postgres.p99, one.store.p50, one.store.p99)
+            ),
+        )
+    return table
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else duration(seconds)
+
+
 def _equalities(state: State) -> Table:
     """Tables against collections; what the proxy has counted is that of all the time it ran."""
     table = _table(
         *("table", "rows", "documents", "values", "differ", "captured", "applied", "coalesced"),
-        title="rows against documents, value by value; what came by COPY was read again",
+        title="rows against documents, value by value",
         right=7,
     )
     counted = {bare(one): one.mirror for one in state.compared.tables} if state.compared else {}

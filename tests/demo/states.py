@@ -15,10 +15,11 @@ from demo.pgbench import Progress
 from demo.rule_edits import MISTAKE, START
 from demo.shop import TABLES
 from demo.side_by_side import Comparison, Latency
-from demo.state import COPIED, Copying, LogLine, Outage, Pair, State, Step, Waiting, Work
+from demo.state import COPIED, Copying, LogLine, Outage, Pair, Served, State, Step, Waiting, Work
+from proxy.admin.shadow import Percentiles, StatementStatus
 from proxy.admin.status import Status
 
-REASON = "dark_read is not built yet; this version stops at backfill"
+REASON = "dark_read: its history has not been copied"
 TITLES = (
     "databases",
     "proxy",
@@ -158,7 +159,7 @@ def rejected() -> State:
             }
             for line, path, message in (
                 (5, "defaults.shadow", "'5' has no percent sign"),
-                (12, "tables.order_items.phase", "dual_wirte is not one of the words for this key"),
+                (13, "tables.order_items.phase", "dual_wirte is not one of the words for this key"),
             )
         ],
     )
@@ -237,6 +238,18 @@ def ended() -> State:
     state.outage = Outage(
         7.1, Work(0.0131, 211.0), Work(0.0127, 214.0), 2075, 610, "mirror: store away", caught_up=1.8
     )
+    state.shadowed = (
+        StatementStatus(
+            database="shop",
+            fingerprint="0123456789abcdef",
+            statement="select id, email, name, joined_at from customers where id = ?",
+            tables=["public.customers"],
+            outcomes={"match": 512},
+            postgres=Percentiles(p50=0.0004, p95=0.001, p99=0.002),
+            store=Percentiles(p50=0.0012, p95=0.003, p99=None),
+        ),
+    )
+    state.served = Served(1234, 321, Work(0.0131, 211.0))
     state.expect("no error at an application", True, "none")
     state.ended = 145.0
     return state

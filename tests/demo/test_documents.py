@@ -65,6 +65,15 @@ async def test_what_readers_see(documents: Documents, document_store: DocumentSt
 
 
 @pytest.mark.integration
+async def test_what_somebody_does_by_hand(documents: Documents, document_store: DocumentStore) -> None:
+    with MongoClient[dict[str, Any]](document_store.uri) as client:
+        client[documents.name]["orders"].insert_many([{"_id": Int64(n), "a": 1} for n in range(3)])
+    await documents.spoil("orders", change={Int64(1): {"a": 2}})
+    await documents.spoil("orders", delete=[Int64(0)], change={}, add={"_id": Int64(9)})
+    assert {one["_id"]: one.get("a") for one in await documents.all("orders")} == {1: 2, 2: 1, 9: None}
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("left", ["documents", "tombstones"])
 async def test_nobody_elses_documents_are_touched(
     documents: Documents, document_store: DocumentStore, left: str

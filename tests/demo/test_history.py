@@ -9,14 +9,9 @@ import pytest
 
 from demo import shop
 from demo.clerks import EARLIER_VISITS, Books, Clerk
-from demo.history import _WRITE, DAMAGE, _told
+from demo.history import _WRITE
 from demo.pace import NORMAL
 from devstack.postgres import PostgresServer
-
-
-def test_what_is_done_is_told() -> None:
-    assert _told(DAMAGE) == "3 missing, 2 different, 1 extra"
-    assert sum(DAMAGE.values()) == 6
 
 
 def test_clerks_leave_odd_visits_alone() -> None:

@@ -27,7 +27,18 @@ def test_a_scrape_of_the_proxy() -> None:
     counters.reloads.update(applied=3, rejected=1)
     counters.own_share[14] = 10
     text, _ = expose(Source(counters=counters.snapshot(), status=status(), limits={}))
-    reading = parse(text.decode(), 5.0)
+    reads = (
+        'causeway_reads_total{database="shop",table="public.a",source="store",reason=""} 3\n'
+        'causeway_reads_total{database="shop",table="public.b",source="store",reason=""} 4\n'
+        'causeway_reads_total{database="shop",table="public.b",source="postgres",reason="x"} 2\n'
+    )
+    reading = parse(
+        text.decode().replace("# EOF", reads + "# EOF")
+        if "# EOF" in text.decode()
+        else text.decode() + reads,
+        5.0,
+    )
+    assert reading.reads == {"store": 7, "postgres": 2}
     assert reading.at == 5.0
     assert reading.statements == {"SELECT": 30, "INSERT": 12}
     assert reading.statements_total == 42

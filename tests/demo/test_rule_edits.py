@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.rule_edits import BACK, EDITS, FILE_NAME, HELD_AT, MISTAKE, REPAIRED, START, Edit, changed_lines
+from demo.rule_edits import ASKED, EDITS, FILE_NAME, MISTAKE, PASSED, START, Edit, changed_lines
 from demo.shop import TABLES
 from proxy.phases import Phase
 from proxy.rules import RulesError, load_rules
@@ -22,6 +22,7 @@ def test_each_edit_is_as_good_as_it_says(edit: Edit, tmp_path: Path) -> None:
         found = {str(name).rpartition(".")[2]: rule.holding for name, rule in rules.tables.items()}
         assert {table: holding.requested for table, holding in found.items()} == edit.requested
         assert all(holding.effective >= edit.effective[table] for table, holding in found.items())
+        assert all(rule.gates.min_comparisons == 50 for rule in rules.tables.values())
     else:
         with pytest.raises(RulesError) as caught:
             load_rules(file)
@@ -42,7 +43,13 @@ def test_changed_lines() -> None:
 
 
 def test_what_is_asked_for_and_what_comes_of_it() -> None:
-    assert set(START.effective.values()) == {Phase.DUAL_WRITE}
-    assert REPAIRED.requested["products"] is Phase.DARK_READ
-    assert REPAIRED.effective["products"] is HELD_AT
-    assert list(BACK.effective.values()).count(Phase.PASSTHROUGH) == len(TABLES) - 1
+    assert set(START.effective.values()) == {Phase.PASSTHROUGH}
+    assert ASKED.requested["payments"] is Phase.PRIMARY_SWITCH
+    assert set(ASKED.effective.values()) == {Phase.BACKFILL}
+    assert list(PASSED.effective.values()).count(Phase.PASSTHROUGH) == len(TABLES) - 1
+
+
+def test_the_tables_walk_through_every_phase_but_the_last_and_back() -> None:
+    good = [edit.default for edit in (START, *EDITS) if edit.good]
+    there = [phase.value for phase in Phase if phase is not Phase.DECOMMISSION]
+    assert good == [*there, "dark_read", "passthrough"]

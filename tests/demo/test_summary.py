@@ -23,6 +23,7 @@ def test_summary_of_a_success() -> None:
         "the document store was gone for 7 s",
         "`causeway status` meanwhile: mirror: store away",
         "✓   no error at an application   none",
+        "reads in primary_switch        1,234 by the documents, 321 by PostgreSQL",
         "All 1 expectations held, in 45 s.",
     ):
         assert part in text
@@ -33,6 +34,10 @@ def test_summary_of_a_success() -> None:
     assert ["one action, p50", "13.1 ms", "12.7 ms"] in figures
     assert ["the shop's actions", "211/s", "214/s"] in figures
     assert ["rows that waited for the store", "2,075"] in figures
+    assert [
+        "select id, email, name, joined_at from custo…",
+        *("512", "400 µs", "2.00 ms", "1.20 ms", "-"),
+    ] in figures
     assert ["caught up after its return, under load", "after 1.80 s"] in figures
     assert ["orders", "1,000", "1,000", "5,000", "0", "1,234", "1,200", "0"] in figures
     assert "✓ the proxy drains" not in shown(summary(ended(), NOW, with_steps=False), 120)

@@ -143,14 +143,14 @@ def test_mistakes_are_shown_with_their_place_and_that_the_old_rules_hold() -> No
     for width, height in ((80, 24), (120, 40)):
         text = "\n".join(picture(rejected(), width, height))
         assert "shop.yaml:5:11" in text
-        assert "shop.yaml:12:11" in text
+        assert "shop.yaml:13:11" in text
         assert "Rejected: the rules before it hold." in text
 
 
 def test_a_tall_terminal_shows_the_file_and_the_log() -> None:
-    lines = picture(rejected(), 120, 40)
+    lines = picture(rejected(), 120, 48)
     assert any("   5   shadow: 5  ◄" in line for line in lines)
-    assert any("  12     phase: dual_wirte" in line for line in lines)
+    assert any("  13     phase: dual_wirte" in line for line in lines)
     assert any("rules_problem file=shop.yaml line=5" in line for line in lines)
     assert not any("◄" in line for line in picture(under_load(), 120, 40))
     assert not any("the proxy's log" in line for line in picture(rejected(), 80, 24))
