@@ -105,7 +105,10 @@ class Answers(Fate):
         """ParseComplete, BindComplete, CloseComplete."""
         if self._expected.head is None:
             return None
-        return _SWALLOW if self._expected.popleft().hidden else None
+        entry = self._expected.popleft()
+        if entry.made is not None:
+            entry.made.unsure = False
+        return _SWALLOW if entry.hidden else None
 
     def _no_data(self, data: bytes, position: int, end: int) -> bytes | None:
         head = self._expected.head

@@ -40,6 +40,7 @@ class Expected:
     __slots__ = (
         "hidden",
         "index",
+        "made",
         "makes_twin",
         "offset",
         "owed",
@@ -68,6 +69,7 @@ class Expected:
         offset: int = 0,
         shifts: tuple[tuple[int, int], ...] = (),
         tap: Tap | None = None,
+        made: Prepared | None = None,
     ) -> None:
         self.owed = owed
         self.ready = owed in READY
@@ -98,6 +100,8 @@ class Expected:
         """See `Plan.shifts`."""
         self.tap = tap
         """Where the rows are kept, of a read that was sampled."""
+        self.made = made
+        """Of a Parse: what the name means once it has succeeded."""
 
     def advance(self) -> None:
         """A statement of a Query is complete."""
@@ -127,7 +131,7 @@ class Queue:
     """Everything the server owes, the oldest first. What is asked of it for every message takes the same time whatever
     its length: a pipeline may be thousands of messages long."""
 
-    __slots__ = ("_entries", "_twins", "head", "readies")
+    __slots__ = ("_closes", "_entries", "_twins", "batch", "head", "readies")
 
     def __init__(self) -> None:
         self._entries: deque[Expected] = deque()
@@ -135,8 +139,12 @@ class Queue:
         """What the server answers next; None: it owes nothing."""
         self.readies = 0
         """ReadyForQuery messages it owes."""
+        self.batch = 0
+        """Another number behind each message that ends a batch: if one of a batch fails, the rest of it is skipped."""
         self._twins = 0
         """Entries that make a twin."""
+        self._closes = 0
+        """Entries that close a prepared statement we know."""
 
     def __iter__(self) -> Iterator[Expected]:
         return iter(self._entries)
@@ -147,8 +155,11 @@ class Queue:
             self.head = entry
         if entry.ready:
             self.readies += 1
+            self.batch += 1
         elif entry.makes_twin:
             self._twins += 1
+        elif entry.owed is Owed.CLOSE and entry.statement is not None:
+            self._closes += 1
 
     def extend(self, entries: Iterable[Expected]) -> None:
         for entry in entries:
@@ -162,12 +173,20 @@ class Queue:
             self.readies -= 1
         elif entry.makes_twin:
             self._twins -= 1
+        elif entry.owed is Owed.CLOSE and entry.statement is not None:
+            self._closes -= 1
         return entry
 
     def makes_twin_of(self, prepared: Prepared) -> bool:
         """Whether another copy of a prepared statement is still to be made."""
         return self._twins > 0 and any(
             entry.makes_twin and entry.previous is prepared for entry in self._entries
+        )
+
+    def closes(self, name: bytes) -> bool:
+        """Whether a prepared statement of the name is still to be closed."""
+        return self._closes > 0 and any(
+            entry.owed is Owed.CLOSE and entry.statement == name for entry in self._entries
         )
 
     def copy_begins(self) -> bool:
@@ -185,5 +204,5 @@ class Queue:
     def _refill(self, entries: list[Expected]) -> None:
         self._entries.clear()
         self.head = None
-        self.readies = self._twins = 0
+        self.readies = self._twins = self._closes = 0
         self.extend(entries)

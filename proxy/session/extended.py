@@ -49,8 +49,13 @@ class ExtendedQueries(SimpleQueries):
             message = rewriting.parse(name, self.plans.encode(plan.whole()), rest)
             prepared.spliced = plan.steps[0].kind is Kind.WRITE
         prepared.origin = prepared.step if prepared.spliced else None
+        if previous is not None:
+            prepared.unsure = prepared.spliced or previous.spliced or previous.unsure
+        else:
+            prepared.unsure = self._expected.closes(name)
+        prepared.batch = self._expected.batch
         self.statements[name] = prepared
-        self._expected.append(Expected(Owed.PARSE, statement=name, previous=previous))
+        self._expected.append(Expected(Owed.PARSE, statement=name, previous=previous, made=prepared))
         self._out.append(message)
         self._unsynced = True
         return True
@@ -65,6 +70,8 @@ class ExtendedQueries(SimpleQueries):
                 return False
             self._fetch_rest(portal)
         prepared = self.statements.get(name)
+        if self._expected.readies and self._unsettled_name(name, prepared):
+            return False
         if prepared is not None:
             if prepared.twins and self._making_twin(prepared) and self._settle():
                 return False
@@ -130,12 +137,22 @@ class ExtendedQueries(SimpleQueries):
         """Whether an earlier batch, which may fail, is still to make one."""
         return self._expected.readies > 0 and self._expected.makes_twin_of(prepared)
 
+    def _unsettled_name(self, name: bytes, prepared: Prepared | None) -> bool:
+        """True if the message at hand must wait: an earlier batch, which may fail, decides what the name means, and
+        with it whether the results hold our column. What this batch prepares itself decides nothing: if that fails,
+        the server skips the rest."""
+        if prepared is None:
+            return self._expected.closes(name) and self._settle()
+        return prepared.unsure and prepared.batch != self._expected.batch and self._settle()
+
     def _describe(self, message: bytes) -> bool:
         kind, name = rewriting.target(message)
+        prepared = self.statements.get(name) if kind == b"S" else None
+        if kind == b"S" and self._expected.readies and self._unsettled_name(name, prepared):
+            return False
         self._unsynced = True
         self._out.append(message)
         if kind == b"S":
-            prepared = self.statements.get(name)
             shown = None if prepared is None else prepared.origin
             if prepared is not None and prepared.step is not None and prepared.step.kind is Kind.EXECUTE:
                 shown = self._resolved(prepared.step, self.statements)

@@ -8,7 +8,18 @@ from proxy.session.plan import Plan, Step
 class Prepared:
     """One prepared statement the session has."""
 
-    __slots__ = ("generation", "origin", "plan", "rest", "spliced", "text", "twins", "versions")
+    __slots__ = (
+        "batch",
+        "generation",
+        "origin",
+        "plan",
+        "rest",
+        "spliced",
+        "text",
+        "twins",
+        "unsure",
+        "versions",
+    )
 
     def __init__(
         self, text: bytes, rest: bytes, plan: Plan | None, generation: int, *, spliced: bool
@@ -29,6 +40,12 @@ class Prepared:
         """Names of other copies, spliced (True) or not: for when what may be spliced has changed since."""
         self.versions: tuple[object, ...] | None = None
         """Of a read that might be served: the relations as they were when the server last accepted it."""
+
+        self.unsure = False
+        """Whether the server has not taken it yet, so that the name may still mean what it did before, and the results
+        of one of the two hold our column."""
+        self.batch = 0
+        """In which batch it was sent; see `Queue.batch`."""
 
     @property
     def step(self) -> Step | None:

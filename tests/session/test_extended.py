@@ -328,3 +328,47 @@ def test_a_twin_that_may_fail_is_waited_for_by_the_next_batch() -> None:
     script.client(bind(b"", b"d", [], [], []), EXECUTE, SYNC).server_sees(FLUSH)
     script.server(error("25P02"), ready("E"))
     assert script.server_got.startswith(rewriting.parse(b"_causeway_2", RETURNING))
+
+
+def test_a_name_whose_parse_may_fail_is_waited_for_by_the_next_batch() -> None:
+    """The server may still have the spliced statement that was there before, and would describe our column."""
+    script = CaptureScript(waits=False)
+    script.client(parse(b"s", RETURNING), SYNC).server(PARSED, ready()).client_sees(PARSED, ready())
+    script.server_got  # noqa: B018 - forget it
+    describe = rewriting.describe(b"S", b"s")
+    again = (parse(b"s", b"SELECT 1"), SYNC)
+    script.client(*again).server_sees(*again)
+    script.client(describe, SYNC).server_sees()
+    script.server(error("42P05"), ready()).client_sees(error("42P05"), ready()).server_sees(describe, SYNC)
+    script.server(frame(ord("t"), b"\0\0"), description("id", "total", "record_send"), ready())
+    script.client_sees(frame(ord("t"), b"\0\0"), description("id", "total"), ready())
+
+
+def test_a_statement_whose_close_may_fail_is_waited_for_by_the_next_batch() -> None:
+    script = CaptureScript(waits=False)
+    script.client(parse(b"s", RETURNING), SYNC).server(PARSED, ready()).client_sees(PARSED, ready())
+    script.server_got  # noqa: B018 - forget it
+    describe = rewriting.describe(b"S", b"s")
+    closing = (parse(b"", b"nonsense"), rewriting.close(b"S", b"s"), SYNC)
+    script.client(*closing).server_sees(*closing)
+    script.client(describe, SYNC).server_sees()
+    script.server(error("42601"), ready()).client_sees(error("42601"), ready()).server_sees(describe, SYNC)
+    script.server(frame(ord("t"), b"\0\0"), description("id", "total", "record_send"), ready())
+    script.client_sees(frame(ord("t"), b"\0\0"), description("id", "total"), ready())
+
+
+def test_what_is_no_write_and_was_none_is_not_waited_for() -> None:
+    script = CaptureScript(waits=False)
+    first = (parse(b"s", b"SELECT 1"), SYNC)
+    second = (rewriting.describe(b"S", b"s"), bind(b"", b"s", [], [], []), EXECUTE, SYNC)
+    script.client(*first).server_sees(*first)
+    script.client(*second).server_sees(*second)
+
+
+def test_what_a_batch_prepares_itself_is_not_waited_for() -> None:
+    """Drivers send Parse, Bind and Execute of the unnamed statement one behind the other, without waiting."""
+    script = CaptureScript(waits=False)
+    script.begin()
+    batch = (parse(b"", UPDATE), bind(b"", b"", [], [b"1"], []), EXECUTE, SYNC)
+    script.client(*batch, *batch, *batch)
+    assert script.server_got.count(b"pg_catalog.record_send(") == 3
