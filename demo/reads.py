@@ -159,7 +159,7 @@ class Reads:
     def _outcomes(self) -> dict[str, int]:
         """Of all statements so far."""
         status = self._scene.state.status
-        found: dict[str, int] = {}
+        found = {"match": 0, "mismatch": 0}
         for one in status.shadow.statements if status is not None and status.shadow is not None else ():
             for outcome, count in one.outcomes.items():
                 found[outcome] = found.get(outcome, 0) + count
