@@ -422,6 +422,8 @@ class Mirroring:
         self._generation += 1
         if self._started:
             self._heartbeat.tables_changed()
+        for mirrored in self._tables.mirrored():
+            self.store.look_after(mirrored.mapping.namespace)
         self.serving.use(self._tables)
         self._grounds.clear()
         for database, snapshot in snapshots.items():

@@ -82,6 +82,9 @@ class ModelStore:
             answers.append(expected)
         return answers
 
+    def look_after(self, namespace: Namespace) -> None:
+        """Nothing is ever left under way here."""
+
     async def truncate(self, namespace: Namespace, version: int) -> int:
         self._floors[namespace] = max(version, self._floors.get(namespace, 0))
         states = self._states.get(namespace, {})

@@ -35,7 +35,7 @@ from proxy.stores.protocol import (
     StoreUnavailable,
     Write,
 )
-from proxy.stores.sweeper import DEFAULT_LATE_SWEEP, Sweeper
+from proxy.stores.sweeper import BEFORE_START, DEFAULT_LATE_SWEEP, Sweeper
 
 DEFAULT_TIMEOUT: Final = 10.0
 DEFAULT_TOMBSTONE_TTL: Final = timedelta(days=7)
@@ -148,6 +148,9 @@ class MongoStore:
         except BaseException:
             self._sweeper.need(namespace)
             raise
+
+    def look_after(self, namespace: Namespace) -> None:
+        self._table(namespace)
 
     async def sweep(self, namespace: Namespace, since: datetime) -> int:
         return await convergence.sweep(self._table(namespace), since)
@@ -265,7 +268,7 @@ class MongoStore:
         table = self._tables.get(namespace)
         if table is None:
             table = self._tables[namespace] = MongoCollections(self._link, namespace)
-            self._sweeper.need(namespace)  # for what a predecessor has left under way
+            self._sweeper.need(namespace, BEFORE_START)
         return table
 
     async def _update(self, collection: str, query: Mapping[str, Any], change: Any) -> None:

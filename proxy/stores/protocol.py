@@ -155,6 +155,10 @@ class Store(Protocol):
     async def truncate(self, namespace: Namespace, version: int) -> int:
         """Removes every document older than `version` and lets no older write bring one back; the number removed."""
 
+    def look_after(self, namespace: Namespace) -> None:
+        """This process mirrors the table: what predecessors that were killed have left under way is swept, later, also
+        if nothing is ever written to it."""
+
     async def sweep(self, namespace: Namespace, since: datetime) -> int:
         """Removes documents that tombstones written since then say are dead; the number removed.
 

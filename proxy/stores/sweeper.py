@@ -16,6 +16,9 @@ DEFAULT_LATE_SWEEP: Final = 60.0
 """Seconds after which no write that was given up can be under way any more."""
 CLOCKS_APART: Final = timedelta(minutes=2)
 """How much the clocks of those who write tombstones may differ."""
+BEFORE_START: Final = timedelta(minutes=15)
+"""Before a start, what predecessors deleted may have come back by what they left under way: longer than a process that
+ends again and again is kept waiting before its next start."""
 
 
 class Sweeper:
@@ -38,11 +41,14 @@ class Sweeper:
         self.swept = asyncio.Event()
         """Set while no table needs to be swept."""
 
-    def need(self, namespace: Namespace) -> None:
-        """Something may still be written to this table that was begun before now."""
+    def need(self, namespace: Namespace, ago: timedelta = CLOCKS_APART) -> None:
+        """Something may still be written to this table that was begun before now; what was deleted less than `ago` may
+        come back by it."""
         loop = asyncio.get_running_loop()
         known = self._needs.pop(namespace, None)
-        since = known[0] if known is not None else datetime.now(UTC) - CLOCKS_APART
+        since = datetime.now(UTC) - ago
+        if known is not None:
+            since = min(since, known[0])
         self._needs[namespace] = (since, loop.time() + self._delay)
         self.swept.clear()
         self._set_timer()

@@ -208,7 +208,7 @@ def test_any_conversation(pair: Pair) -> None:
         assert direct == through, difference(sent, direct, through)
 
     holds()
-    assert pair.captured() > before + (examples if usual else examples // 4)
+    assert pair.captured() > before + examples // 4  # many conversations fail early, or write nothing
 
 
 def around(ddl: str) -> bytes:

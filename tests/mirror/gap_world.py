@@ -142,6 +142,9 @@ class MemoryStore(_Unasked):
     async def truncate(self, namespace: Namespace, version: int) -> int:
         raise NotImplementedError
 
+    def look_after(self, namespace: Namespace) -> None:
+        raise NotImplementedError
+
     async def find_keys(self, namespace: Namespace, filters: Sequence[Document], limit: int) -> list[Any]:
         await self._step()
         found = [

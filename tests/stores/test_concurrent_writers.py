@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import pytest
+from bson import Int64
 
 from devstack.document_store import DocumentStore
 from proxy.stores.model import ModelStore
@@ -206,3 +207,26 @@ async def test_what_a_store_that_was_cut_off_has_not_taken_is_given_again(
     assert states[0] == State(6, 0, None)
     assert all(state.version == 5 for state in states[1:])
     await short.close()
+
+
+@pytest.mark.parametrize("grave", ["tombstone", "floor"])
+async def test_what_a_killed_writer_left_is_looked_after_by_a_successor_that_writes_nothing(
+    stores: list[MongoStore], namespace: Namespace, document_store: DocumentStore, grave: str
+) -> None:
+    """Commands of a proxy that was killed may be carried out when its successor has replayed its spool already; the
+    one after that, started a moment later, has nothing to write to the table."""
+    first = stores[0]
+    if grave == "floor":
+        await first.truncate(namespace, 10)
+    else:
+        await first.apply(namespace, [Write(key(1), None, 10)])
+    late = {"_id": 1, "_cw": {"v": Int64(5), "r": 0}}
+    collection = first.link.collection(namespace)
+    await collection.insert_one(late)
+    successor = open_store(polled(document_store.uri), late_sweep=0.01)
+    try:
+        successor.look_after(namespace)
+        await asyncio.wait_for(successor._sweeper.swept.wait(), 20)
+        assert await collection.find_one({"_id": 1}) is None
+    finally:
+        await successor.close()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from proxy.stores.protocol import Namespace, StoreUnavailable
-from proxy.stores.sweeper import CLOCKS_APART, Sweeper
+from proxy.stores.sweeper import BEFORE_START, CLOCKS_APART, Sweeper
 
 ORDERS = Namespace("shop", "orders")
 ITEMS = Namespace("shop", "items")
@@ -98,3 +98,13 @@ async def test_closing_forgets_what_is_not_due() -> None:
     sweeper.need(ORDERS)
     await sweeper.close()
     assert recorder.swept == []
+
+
+async def test_a_need_that_reaches_further_back_counts(sweeper: Sweeper, recorder: Recorder) -> None:
+    before = datetime.now(UTC)
+    sweeper.need(ORDERS)
+    sweeper.need(ORDERS, BEFORE_START)
+    sweeper.need(ORDERS)
+    await swept(sweeper)
+    [(_, since)] = recorder.swept
+    assert before - BEFORE_START <= since <= datetime.now(UTC) - BEFORE_START
