@@ -1,7 +1,7 @@
 """The history of pgbench's tables is copied under its full load through two proxies, with kills; then nothing differs,
 and damage done by hand is found to the last document, and nothing else touched.
 
-CAUSEWAY_PROOF_ROWS=1000000 makes of it what docs/backfill.md tells of; that takes a while.
+CAUSEWAY_TEST_PROOF_ROWS=1000000 makes of it what docs/backfill.md tells of; that takes a while.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tests.backfill.proof_world import ACCOUNTS, TABLES, ProofWorld, kill
 from tests.mirroring.zygote import Zygote
 from tests.support.fleet import forget_fleet
 
-ROWS = int(os.environ.get("CAUSEWAY_PROOF_ROWS", "3000"))
+ROWS = int(os.environ.get("CAUSEWAY_TEST_PROOF_ROWS", "3000"))
 LARGE = ROWS >= 100_000
-CLIENTS = int(os.environ.get("CAUSEWAY_PROOF_CLIENTS", "2" if LARGE else "1"))
+CLIENTS = int(os.environ.get("CAUSEWAY_TEST_PROOF_CLIENTS", "2" if LARGE else "1"))
 """Of pgbench, at each proxy; they do as much as they can."""
 KILLS = 6 if LARGE else 2
 """Of the backfill; one of a proxy between them."""

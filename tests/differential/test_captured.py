@@ -51,7 +51,7 @@ QUICKLY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-EXAMPLES = int(os.environ.get("CAUSEWAY_DIFFERENTIAL_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("CAUSEWAY_TEST_DIFFERENTIAL_EXAMPLES", "120"))
 
 _TEMPORARY = re.compile(rb"pg_temp_\d+")
 """The schema of a session's temporary tables, in errors."""

@@ -16,7 +16,7 @@ from tests.mirroring.zygote import Zygote
 from tests.support.fleet import forget_fleet
 from tests.support.versions import EVERY, USUAL
 
-SCALE = float(os.environ.get("CAUSEWAY_MIRROR_SCALE", "1"))
+SCALE = float(os.environ.get("CAUSEWAY_TEST_MIRROR_SCALE", "1"))
 """How much longer, or shorter, than by default histories, kills and outages are: 20 for an evening's run."""
 
 on_newest = pytest.mark.parametrize("source", ["rootfs"], indirect=True)

@@ -1,6 +1,6 @@
 """Many clients, several proxies, one source: when all is quiet, every table equals its collection.
 
-`CAUSEWAY_MIRROR_SCALE=20` makes the run as many times longer.
+`CAUSEWAY_TEST_MIRROR_SCALE=20` makes the run as many times longer.
 """
 
 from __future__ import annotations

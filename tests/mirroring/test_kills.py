@@ -1,7 +1,7 @@
 """The proxy is killed with SIGKILL, at every boundary and at any instant, under load: nothing is lost.
 
 After each kill it starts again on its spool while the clients go on. In the end every table equals its collection, no
-gap is open, and what a client saw committed is there. `CAUSEWAY_KILLS=6`, as in CI, makes it some hundreds of kills.
+gap is open, and what a client saw committed is there. `CAUSEWAY_TEST_KILLS=6`, as in CI, makes it some hundreds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.mirroring.rig import STATE_DATABASE, MirrorProxy, Rig
 from tests.mirroring.test_outages import store_address
 from tests.mirroring.workload import Record, Writer
 
-ROUNDS = max(1, int(os.environ.get("CAUSEWAY_KILLS", int(SCALE))))
+ROUNDS = max(1, int(os.environ.get("CAUSEWAY_TEST_KILLS", int(SCALE))))
 """Kills at each boundary."""
 KILLS = 20 * ROUNDS if SCALE >= 1 else 3
 """At random instants, of all proxies together."""

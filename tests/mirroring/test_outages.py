@@ -1,6 +1,6 @@
 """A store that is away, silent, late or unwilling: the application notices nothing, and afterwards all is there.
 
-`CAUSEWAY_OUTAGE_SECONDS=60`, as in CI, is how long it is away or late instead of a few seconds.
+`CAUSEWAY_TEST_OUTAGE_SECONDS=60`, as in CI, is how long it is away or late instead of a few seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.mirroring.workload import Record, Writer
 OUTAGE = 3.0 * SCALE
 """Seconds; longer than STORE_TIMEOUT, which a reply that waited for the store would show."""
 STORE_TIMEOUT = "2s"
-LONG = float(os.environ.get("CAUSEWAY_OUTAGE_SECONDS", OUTAGE))
+LONG = float(os.environ.get("CAUSEWAY_TEST_OUTAGE_SECONDS", OUTAGE))
 """Seconds in which nothing arrives at all, or only late."""
 LATE = min(LONG * 0.9, 30.0)
 """Seconds a request waits."""

@@ -20,7 +20,7 @@ from tests.support.transcript import query, startup_message
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-EXAMPLES = int(os.environ.get("CAUSEWAY_DIFFERENTIAL_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("CAUSEWAY_TEST_DIFFERENTIAL_EXAMPLES", "120"))
 
 MADE = """
 create table every_type (id int primary key, b bool, s int2, i int8, r float4, d float8, n numeric, m numeric(10, 3),

@@ -305,7 +305,7 @@ def _lives(pid: int) -> bool:
     return b"proxy.shadow.process" in _command(pid)
 
 
-LOAD_SECONDS = float(os.environ.get("CAUSEWAY_SHADOW_SECONDS", "10"))
+LOAD_SECONDS = float(os.environ.get("CAUSEWAY_TEST_SHADOW_SECONDS", "10"))
 
 
 async def test_under_write_load_nothing_is_taken_for_a_mismatch(rig: ShadowRig) -> None:

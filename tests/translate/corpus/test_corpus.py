@@ -75,6 +75,6 @@ async def test_recorded_reads_give_what_postgres_gives(
         of_class = [one for one in reads if one.group == group]
         share = sum(one not in refused for one in of_class) / max(len(of_class), 1)
         assert share >= floor, (group, share)
-    if os.environ.get("CAUSEWAY_WRITE_COVERAGE"):
+    if os.environ.get("CAUSEWAY_TEST_WRITE_COVERAGE"):
         PAGE.write_text(made)
-    assert PAGE.read_text() == made, "docs/sql-coverage.md: CAUSEWAY_WRITE_COVERAGE=1 makes it anew"
+    assert PAGE.read_text() == made, "docs/sql-coverage.md: CAUSEWAY_TEST_WRITE_COVERAGE=1 makes it anew"

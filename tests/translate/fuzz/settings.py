@@ -7,14 +7,14 @@ from random import SystemRandom
 
 
 def seed() -> int:
-    """CAUSEWAY_FUZZ_SEED, or another one every time."""
-    given = os.environ.get("CAUSEWAY_FUZZ_SEED")
+    """CAUSEWAY_TEST_FUZZ_SEED, or another one every time."""
+    given = os.environ.get("CAUSEWAY_TEST_FUZZ_SEED")
     return int(given) if given else SystemRandom().randrange(1_000_000_000)
 
 
 def reads() -> int:
-    """CAUSEWAY_FUZZ_QUERIES: about a minute's worth on two slow cores if it is not said."""
-    return int(os.environ.get("CAUSEWAY_FUZZ_QUERIES", "3000"))
+    """CAUSEWAY_TEST_FUZZ_QUERIES: about a minute's worth on two slow cores if it is not said."""
+    return int(os.environ.get("CAUSEWAY_TEST_FUZZ_QUERIES", "3000"))
 
 
 PER_SCHEMA = 1500

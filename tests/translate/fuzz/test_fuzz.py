@@ -28,7 +28,7 @@ async def test_random_reads_say_the_same_on_both_sides(
         async with fuzzing(seed + number, tally) as fuzzer:
             await fuzzer.run(min(settings.PER_SCHEMA, wanted - start))
     with capsys.disabled():
-        print(f"\nCAUSEWAY_FUZZ_SEED={seed} CAUSEWAY_FUZZ_QUERIES={wanted}\n{tally.shown()}")
+        print(f"\nCAUSEWAY_TEST_FUZZ_SEED={seed} CAUSEWAY_TEST_FUZZ_QUERIES={wanted}\n{tally.shown()}")
     assert not tally.different, f"seed {seed}\n" + "\n".join(tally.different[:20])
     low = {group: tally.share(group) for group in FLOORS if tally.valid[group] >= FEW}
     assert not {group: share for group, share in low.items() if share < FLOORS[group]}, low
