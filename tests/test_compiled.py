@@ -140,4 +140,4 @@ def test_capture_does_the_same_in_pure_python() -> None:
 
 def test_no_module_is_named_twice() -> None:
     """mypyc refuses the whole list, and the sources would be used without a word."""
-    assert len(set(MODULES)) == len(MODULES)
+    assert len(set(compiled.MODULES)) == len(compiled.MODULES)
