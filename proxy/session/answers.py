@@ -42,6 +42,7 @@ class Answers(Fate):
         "_expected",
         "_failed",
         "_learning",
+        "_left_unnamed",
         "_looks",
         "_report_due",
         "_report_when",
@@ -75,6 +76,8 @@ class Answers(Fate):
         self._withheld = b""
         """A RowDescription that PostgreSQL would send later than it was asked for: once the statement has run."""
         self._learning: list[tuple[bytes, bytes, bytes]] | None = None
+        self._left_unnamed = False
+        """Whether a Query that failed has left the server an unnamed statement that no client made."""
         self._report_due = False
         """Whether a ReadyForQuery has come that somebody may wait for: they are told once it has been handed on."""
         self.switch_when_idle = False
@@ -316,6 +319,8 @@ class Answers(Fate):
             return None
         if head.tap is not None:
             head.tap.failed()
+        if head.simple and b"" not in self.statements:
+            self._left_unnamed = True
         if not head.ready and head.owed is not Owed.COPY_END:
             dropped: list[Expected] = []
             while expected.head is not None and expected.head.owed is not Owed.SYNC:

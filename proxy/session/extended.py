@@ -42,6 +42,8 @@ class ExtendedQueries(SimpleQueries):
         if self._undecided():
             return False
         name, text, rest = rewriting.split_parse(message)
+        if not name:
+            self._left_unnamed = False
         plan = self.plans.plan(text)
         previous = self.statements.get(name)
         prepared = Prepared(text, rest, plan, self.plans.generation, spliced=False)
@@ -72,6 +74,8 @@ class ExtendedQueries(SimpleQueries):
         prepared = self.statements.get(name)
         if self._expected.readies and self._unsettled_name(name, prepared):
             return False
+        if self._left_unnamed and not name and prepared is None:
+            self._drop_left()
         if prepared is not None:
             if prepared.twins and self._making_twin(prepared) and self._settle():
                 return False
@@ -137,6 +141,12 @@ class ExtendedQueries(SimpleQueries):
         """Whether an earlier batch, which may fail, is still to make one."""
         return self._expected.readies > 0 and self._expected.makes_twin_of(prepared)
 
+    def _drop_left(self) -> None:
+        """Before what would find it: a simple query leaves no unnamed statement."""
+        self._left_unnamed = False
+        self._out.append(rewriting.close(b"S", b""))
+        self._expected.append(HIDDEN_CLOSE)
+
     def _unsettled_name(self, name: bytes, prepared: Prepared | None) -> bool:
         """True if the message at hand must wait: an earlier batch, which may fail, decides what the name means, and
         with it whether the results hold our column. What this batch prepares itself decides nothing: if that fails,
@@ -150,6 +160,8 @@ class ExtendedQueries(SimpleQueries):
         prepared = self.statements.get(name) if kind == b"S" else None
         if kind == b"S" and self._expected.readies and self._unsettled_name(name, prepared):
             return False
+        if self._left_unnamed and kind == b"S" and not name and prepared is None:
+            self._drop_left()
         self._unsynced = True
         self._out.append(message)
         if kind == b"S":

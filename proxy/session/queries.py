@@ -141,6 +141,7 @@ class SimpleQueries(Waiting):
 
     def _forget_unnamed(self) -> None:
         """A simple query destroys the unnamed statement and portal."""
+        self._left_unnamed = False
         self._fetch_rest(b"")
         self.statements.pop(b"", None)
         self.portals.pop(b"", None)
@@ -191,12 +192,15 @@ class SimpleQueries(Waiting):
 
         Its last portal goes with the transaction, but not if that goes on (`in_block` is not empty).
         """
+        self._left_unnamed = self._skipping
         if not self._skipping:
             if self.transaction is not None:
                 if self._hold():
                     return False
                 self._sealed = True
-            if not self._skipping:
+            if self._skipping:
+                self._left_unnamed = True
+            else:
                 self._out.append(rewriting.close(b"S", b""))
                 self._expected.append(HIDDEN_CLOSE)
                 if in_block:
