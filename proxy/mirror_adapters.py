@@ -16,20 +16,16 @@ from proxy.mirror.tables import MirroredTable, TableBook
 
 
 class CountedGaps:
-    """Counts the gaps that a limit has made, as such, and tells of all that are recorded."""
+    """Counts the gaps that a limit has made, as such."""
 
-    def __init__(
-        self, keeper: GapKeeper, counters: Counters, recorded: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, keeper: GapKeeper, counters: Counters) -> None:
         self._keeper = keeper
         self._counters = counters
-        self._recorded = recorded
 
     def record(self, database: str, unseen: Unseen, version: int) -> None:
         if unseen.cause is Cause.OVERFLOW:
             self._counters.limits_reached["spool_size"] += 1
         self._keeper.record(database, unseen, version)
-        self._recorded()
 
 
 class Positions:

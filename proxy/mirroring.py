@@ -137,7 +137,7 @@ class Mirroring:
             self.store,
             lambda: self._tables,
             self._catalogue,
-            CountedGaps(self.gaps, counters, lambda: self._conditions.stale()),
+            CountedGaps(self.gaps, counters),
             MirrorLimits(
                 spool_size=settings.spool_size // settings.workers,
                 spool_fsync=settings.spool_fsync,
@@ -192,7 +192,7 @@ class Mirroring:
             want_role=self._catalogue.want_role,
         )
         self.shadow = ShadowHost(settings.reveal(), ShadowFleet(self._heartbeat, self.gaps))
-        self._conditions = Conditions(lambda: self._tables, self.gaps.counts, self.mirror.meters.lags)
+        self._conditions = Conditions(lambda: self._tables, self.gaps, self.mirror.meters.lags)
         self.serving = ServeEngine(self.store.link, self._conditions, self.shadow)
         self._switching = Switching(
             self.store,

@@ -84,6 +84,8 @@ class GapKeeper:
         self._news = asyncio.Event()
         self.rows_news = asyncio.Event()
         """Set when there is a new gap with rows."""
+        self.added = 0
+        """Gaps that were put beside the others, ever: who remembers what `counts` said sees by it that it says more."""
         self.file_failures = 0
         """Gaps that could not be written to the file: they are in memory until the ledger has them."""
         if file is not None:
@@ -365,6 +367,7 @@ class GapKeeper:
 
     def _add(self, gap: Gap) -> Gap:
         self._gaps[gap.state.id] = gap
+        self.added += 1
         rows = gap.state.unseen.rows
         if rows is not None:
             self._with_rows += 1

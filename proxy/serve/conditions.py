@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from proxy.mirror.gap import GapCounts
 from proxy.mirror.tables import TableBook
@@ -13,13 +14,21 @@ AGAIN = 0.05
 """Seconds that an answer holds: a session's own writes are not judged here but by what the mirror tells it."""
 
 
+class Gaps(Protocol):
+    """Those that are open, as far as this process knows. See `proxy.mirror.gaps.GapKeeper`."""
+
+    added: int
+
+    def counts(self) -> GapCounts: ...
+
+
 class Conditions:
     """Of the tables of one process."""
 
     def __init__(
         self,
         book: Callable[[], TableBook],
-        gaps: Callable[[], GapCounts],
+        gaps: Gaps,
         lags: Callable[[], Mapping[tuple[str, str], float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -29,6 +38,7 @@ class Conditions:
         self._lags = lags
         self._clock = clock
         self._until = 0.0
+        self._added = 0
         self._known: dict[tuple[str, str], str] = {}
         self._behind: Mapping[tuple[str, str], float] = {}
         self._gapped: frozenset[tuple[str, str]] = frozenset()
@@ -38,7 +48,9 @@ class Conditions:
     def closed(self, database: str, table: str) -> str:
         """Why it may not; empty if it may."""
         now = self._clock()
-        if now >= self._until:
+        if (
+            now >= self._until or self._added != self._gaps.added
+        ):  # not for a moment after a gap was recorded here
             self._look()
             self._until = now + AGAIN
         place = (database, table)
@@ -47,10 +59,6 @@ class Conditions:
             found = self._known[place] = self._judged(place)
         return found
 
-    def stale(self) -> None:
-        """A gap was recorded here: what is known does not hold, not even for a moment."""
-        self._until = 0.0
-
     def _look(self) -> None:
         book = self._book()
         if book is not self._of:
@@ -58,7 +66,9 @@ class Conditions:
             self._bounds = {
                 (one.database, one.mapping.table): one.rule.gates.max_lag for one in book.mirrored()
             }
-        self._gapped = frozenset((database, table) for (database, table, _), n in self._gaps().items() if n)
+        self._added = self._gaps.added
+        open_gaps = self._gaps.counts()
+        self._gapped = frozenset((database, table) for (database, table, _), n in open_gaps.items() if n)
         self._behind = self._lags()
         self._known.clear()
 

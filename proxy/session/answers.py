@@ -77,7 +77,8 @@ class Answers(Fate):
         """A RowDescription that PostgreSQL would send later than it was asked for: once the statement has run."""
         self._learning: list[tuple[bytes, bytes, bytes]] | None = None
         self._left_unnamed = False
-        """Whether a Query that failed has left the server an unnamed statement that no client made."""
+        """Whether a Query that was sent statement by statement, and failed, has left the server an unnamed statement
+        that no client made."""
         self._report_due = False
         """Whether a ReadyForQuery has come that somebody may wait for: they are told once it has been handed on."""
         self.switch_when_idle = False
@@ -319,7 +320,7 @@ class Answers(Fate):
             return None
         if head.tap is not None:
             head.tap.failed()
-        if head.simple and b"" not in self.statements:
+        if head.simple and b"" not in self.statements:  # else the client has made one behind it
             self._left_unnamed = True
         if not head.ready and head.owed is not Owed.COPY_END:
             dropped: list[Expected] = []

@@ -38,6 +38,7 @@ class Expected:
     """One answer the server owes."""
 
     __slots__ = (
+        "closes",
         "hidden",
         "index",
         "made",
@@ -77,7 +78,8 @@ class Expected:
         self.hidden = hidden
         """Whether the client did not ask for it, so that nothing of the answer may reach it."""
         self.simple = simple
-        """Whether the client sent a simple query, so that it must not see NoData."""
+        """Whether the client sent a simple query, so that it must not see NoData, and that an error here leaves an
+        unnamed statement of ours."""
         self.steps = steps
         """The statements that run: several in a Query, one in an Execute, none where they do not matter."""
         self.index = 0
@@ -92,6 +94,8 @@ class Expected:
         """Of a Parse or Close: what the name meant before, should it fail; of a hidden one, whose twin it makes."""
         self.makes_twin = hidden and previous is not None
         """Whether it makes another copy of a prepared statement."""
+        self.closes = statement is not None and not hidden and made is None
+        """Whether nothing is known of what the name means after it: it is closed, or prepared unseen."""
         self.truncates = truncates
         """The tables of the TRUNCATE whose WAL position is being asked."""
         self.offset = offset
@@ -144,7 +148,7 @@ class Queue:
         self._twins = 0
         """Entries that make a twin."""
         self._closes = 0
-        """Entries that close a prepared statement we know."""
+        """Entries with `closes`."""
 
     def __iter__(self) -> Iterator[Expected]:
         return iter(self._entries)
@@ -158,7 +162,7 @@ class Queue:
             self.batch += 1
         elif entry.makes_twin:
             self._twins += 1
-        elif entry.owed is Owed.CLOSE and entry.statement is not None:
+        elif entry.closes:
             self._closes += 1
 
     def extend(self, entries: Iterable[Expected]) -> None:
@@ -173,7 +177,7 @@ class Queue:
             self.readies -= 1
         elif entry.makes_twin:
             self._twins -= 1
-        elif entry.owed is Owed.CLOSE and entry.statement is not None:
+        elif entry.closes:
             self._closes -= 1
         return entry
 
@@ -184,10 +188,8 @@ class Queue:
         )
 
     def closes(self, name: bytes) -> bool:
-        """Whether a prepared statement of the name is still to be closed."""
-        return self._closes > 0 and any(
-            entry.owed is Owed.CLOSE and entry.statement == name for entry in self._entries
-        )
+        """Whether what a prepared statement's name means is still to go; see `Expected.closes`."""
+        return self._closes > 0 and any(entry.closes and entry.statement == name for entry in self._entries)
 
     def copy_begins(self) -> bool:
         """The server reads the head's copy data: Syncs sent before its end are not answered.

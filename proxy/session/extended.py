@@ -229,7 +229,7 @@ class ExtendedQueries(SimpleQueries):
         if step is not None:
             self._sent(step)
             if step.truncates:
-                self._ask_position(step)
+                self._ask_position(step, simple=False)
         return True
 
     def _replace_portal(self, portal: bytes) -> None:

@@ -13,9 +13,7 @@ from proxy.mirror.effects import Cause, Unseen
 from proxy.session.answers import FAILED_STATUS
 from proxy.session.capture import POSITION_QUERY
 from proxy.session.expected import (
-    HIDDEN_BIND,
     HIDDEN_CLOSE,
-    HIDDEN_PARSE,
     PLAIN_QUERY,
     PLAIN_SYNC,
     Expected,
@@ -175,7 +173,7 @@ class SimpleQueries(Waiting):
             rewriting.bind(b"", b"", binary=captured and not step.returning),
         )
         expected.append(Expected(Owed.PARSE, hidden=True, offset=offset))
-        expected.append(Expected(Owed.BIND, hidden=True, offset=offset))
+        expected.append(Expected(Owed.BIND, hidden=True, simple=True, offset=offset))
         if not captured or step.returning:
             out.append(rewriting.describe(b"P", b""))
             expected.append(Expected(Owed.DESCRIBE_PORTAL, steps=(step,), simple=True, offset=offset))
@@ -184,7 +182,7 @@ class SimpleQueries(Waiting):
         self._unsynced = True
         self._sent(step)
         if step.truncates:
-            self._ask_position(step)
+            self._ask_position(step, simple=True)
         return True
 
     def _finish_query(self, in_block: bytes) -> bool:
@@ -192,20 +190,16 @@ class SimpleQueries(Waiting):
 
         Its last portal goes with the transaction, but not if that goes on (`in_block` is not empty).
         """
-        self._left_unnamed = self._skipping
         if not self._skipping:
             if self.transaction is not None:
                 if self._hold():
                     return False
                 self._sealed = True
-            if self._skipping:
-                self._left_unnamed = True
-            else:
-                self._out.append(rewriting.close(b"S", b""))
+            self._out.append(rewriting.close(b"S", b""))
+            self._expected.append(HIDDEN_CLOSE)
+            if in_block:
+                self._out.append(rewriting.close(b"P", b""))
                 self._expected.append(HIDDEN_CLOSE)
-                if in_block:
-                    self._out.append(rewriting.close(b"P", b""))
-                    self._expected.append(HIDDEN_CLOSE)
         self._cleared = False
         self._skipping = False
         self._out.append(rewriting.SYNC)
@@ -213,8 +207,8 @@ class SimpleQueries(Waiting):
         self._unsynced = False
         return True
 
-    def _ask_position(self, step: Step) -> None:
-        """Behind a TRUNCATE, in its transaction: where in the WAL it stands."""
+    def _ask_position(self, step: Step, *, simple: bool) -> None:
+        """Behind a TRUNCATE, in its transaction: where in the WAL it stands. `simple`: it is part of a simple query."""
         name = OWN + b"_position"
         self._out += (
             rewriting.parse(name, POSITION_QUERY.encode()),
@@ -225,9 +219,9 @@ class SimpleQueries(Waiting):
         )
         self._expected.extend(
             (
-                HIDDEN_PARSE,
-                HIDDEN_BIND,
-                Expected(Owed.EXECUTE, hidden=True, truncates=step.truncates),
+                Expected(Owed.PARSE, hidden=True, simple=simple),
+                Expected(Owed.BIND, hidden=True, simple=simple),
+                Expected(Owed.EXECUTE, hidden=True, simple=simple, truncates=step.truncates),
                 HIDDEN_CLOSE,
                 HIDDEN_CLOSE,
             )

@@ -13,7 +13,7 @@ from proxy.admin.counters import BYTES_FROM_CLIENT, OWN_SHARE, OWN_SHARE_SUM, Co
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import PREPARED_QUERY, CaptureOwner, Stalled
 from proxy.session.copying import CopyData
-from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_QUERY, Expected, Owed
+from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_PARSE, PLAIN_QUERY, Expected, Owed
 from proxy.session.plan import Step
 from proxy.session.plans import SessionPlans
 from proxy.session.prepared import Prepared
@@ -36,6 +36,13 @@ _SKIPPED = frozenset(
     }
 )
 """What the server throws away between an error in the extended protocol and the next Sync."""
+
+
+_OVERSIZE = {
+    messages.QUERY: PLAIN_QUERY,
+    messages.BIND: PLAIN_BIND,
+    messages.FUNCTION_CALL: PLAIN_FUNCTION_CALL,
+}
 
 
 class CapturingRelay(CopyData):
@@ -162,17 +169,26 @@ class CapturingRelay(CopyData):
             self._sealed = True
         if kind == messages.COPY_DATA and self._copy_keys is not None:
             self._copy_keys.failure = "a CopyData message that is too long to be looked at"
+        if kind == messages.QUERY:
+            self._forget_unnamed()
         self._out.append(piece)
-        owed = {
-            messages.QUERY: PLAIN_QUERY,
-            messages.PARSE: Expected(Owed.PARSE),
-            messages.BIND: PLAIN_BIND,
-            messages.FUNCTION_CALL: PLAIN_FUNCTION_CALL,
-        }.get(kind)
-        if owed is not None:
-            self._expected.append(owed)
-            self._unsynced = kind != messages.QUERY
+        if kind == messages.PARSE:
+            self._expected.append(self._prepared_unseen(piece))
+        elif kind in _OVERSIZE:
+            self._expected.append(_OVERSIZE[kind])
+        else:
+            return True
+        self._unsynced = kind != messages.QUERY
         return True
+
+    def _prepared_unseen(self, piece: bytes) -> Expected:
+        """For a Parse of which this is the first piece: what the name meant is gone."""
+        name, end, _ = piece[5:].partition(b"\x00")
+        if not end:
+            return PLAIN_PARSE
+        if not name:
+            self._left_unnamed = False
+        return Expected(Owed.PARSE, statement=name, previous=self.statements.pop(name, None))
 
     def _done(self, step: Step, tag: bytes) -> None:
         kind = step.kind

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from proxy.mirror.effects import Cause, TableId, Unseen
+from proxy.mirror.gap import GapLimits
+from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.serve.conditions import AGAIN, Conditions
@@ -27,11 +30,12 @@ class World:
     def __init__(self) -> None:
         self.book = book()
         self.gaps: dict[tuple[str, str, str], int] = {}
+        self.added = 0
         self.lag = 0.0
         self.now = 100.0
         self.asked = 0
         self.conditions = Conditions(
-            lambda: self.book, self.counts, lambda: {("shop", "public.a"): self.lag}, lambda: self.now
+            lambda: self.book, self, lambda: {("shop", "public.a"): self.lag}, lambda: self.now
         )
 
     def counts(self) -> dict[tuple[str, str, str], int]:
@@ -94,6 +98,15 @@ def test_a_gap_that_is_recorded_here_closes_it_at_once() -> None:
     world = World()
     assert world.closed() == ""
     world.gaps = {("shop", "public.a", "unseen"): 1}
-    assert world.closed() == ""  # looked a moment ago
-    world.conditions.stale()
+    assert world.closed() == ""  # the ledger's, looked at a moment ago
+    world.added += 1
     assert world.closed() == GAP
+
+
+def test_a_gap_closes_it_whoever_has_recorded_it() -> None:
+    keeper = GapKeeper(None, None, GapLimits(), proxy="one")
+    conditions = Conditions(book, keeper, dict, lambda: 100.0)
+    assert conditions.closed("shop", "public.a") == ""
+    keeper.record("shop", Unseen(Cause.DDL, TableId("public", "a")), 1)
+    assert conditions.closed("shop", "public.a") == GAP
+    assert conditions.closed("shop", "public.b") == GONE

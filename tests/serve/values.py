@@ -35,7 +35,7 @@ def numerics(draw: st.DrawFn) -> Decimal:
         return Decimal(draw(st.sampled_from(("NaN", "Infinity", "-Infinity"))))
     scale = draw(st.integers(0, 20))
     whole = draw(st.integers(-(10**34) + 1, 10**34 - 1) | st.integers(-10_000, 10_000))
-    return Decimal(whole).scaleb(-scale) if whole else Decimal((0, (0,), -scale))
+    return Decimal(f"{whole}e-{scale}")  # exactly: no context rounds it
 
 
 def _json(value: Any) -> str:

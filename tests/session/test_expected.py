@@ -35,12 +35,19 @@ def prepared() -> Prepared:
     return Prepared(b"", b"", None, 1, spliced=False)
 
 
+NAMES = [b"", b"s"]
 STATEMENTS = [prepared() for _ in range(2)]
 
 entries = st.one_of(
     st.builds(Expected, st.sampled_from(Owed), hidden=st.booleans()),
     st.builds(
         Expected, st.just(Owed.PARSE), hidden=st.booleans(), previous=st.sampled_from([None, *STATEMENTS])
+    ),
+    st.builds(
+        Expected,
+        st.sampled_from([Owed.PARSE, Owed.CLOSE]),
+        statement=st.sampled_from(NAMES),
+        made=st.sampled_from([None, *STATEMENTS]),
     ),
 )
 
@@ -75,6 +82,10 @@ def test_what_a_queue_counts_is_what_is_in_it(script: list[Expected | list[Expec
         for statement in STATEMENTS:
             assert queue.makes_twin_of(statement) == any(
                 entry.hidden and entry.previous is statement for entry in model
+            )
+        for name in NAMES:
+            assert queue.closes(name) == any(
+                entry.statement == name and entry.made is None and not entry.hidden for entry in model
             )
 
 

@@ -356,3 +356,53 @@ def test_the_portal_of_a_statement_does_not_outlive_its_query_in_a_block() -> No
     script.server_sees(rewriting.close(b"S", b""), rewriting.close(b"P", b""), SYNC)
     script.server(CLOSED, CLOSED, ready("T"))
     assert script.client_got.endswith(complete("UPDATE 0") + ready("T"))
+
+
+LEFT = rewriting.close(b"S", b"")
+USES = {
+    "bind": rewriting.bind(b"", b"", binary=False),
+    "describe": rewriting.describe(b"S", b""),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("answers", [(PARSED,), (PARSED, BOUND)], ids=["bind", "execute"])
+def test_a_query_that_fails_leaves_no_unnamed_statement(answers: tuple[bytes, ...], use: bytes) -> None:
+    """Sent statement by statement, it has made one that a simple query would not have made."""
+    script = CaptureScript(waits=False)
+    script.client(query(UPDATE)).server(*answers, error("22012")).server(ready())
+    script.server_got  # noqa: B018 - forget it
+    script.client(use, SYNC).server_sees(LEFT, use, SYNC)
+    script.client_got  # noqa: B018 - forget it
+    script.server(CLOSED, error("26000"), ready()).client_sees(error("26000"), ready())
+    script.client(use, SYNC).server_sees(use, SYNC)  # it is closed once
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_so_does_one_that_fails_only_once_all_of_it_is_sent(use: bytes) -> None:
+    script = CaptureScript().begin()
+    script.client(query("TRUNCATE orders"))
+    script.client(use, SYNC)
+    script.server(PARSED, BOUND, NO_DATA, complete("TRUNCATE TABLE"), error("42501")).server(ready("E"))
+    assert script.server_got.endswith(SYNC + LEFT + use + SYNC)
+
+
+def test_an_unnamed_statement_of_the_client_behind_it_is_kept() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query(UPDATE))
+    own = rewriting.parse(b"", b"SELECT 1")
+    use = USES["bind"]
+    script.client(own, use, SYNC)  # both wait behind the query
+    script.server(PARSED, error("22012")).server(ready())
+    assert SYNC + own + use in script.server_got
+    script.server(PARSED, BOUND).server_sees(SYNC)
+    script.server(ready())
+    script.client(use, SYNC).server_sees(use, SYNC)
+
+
+def test_where_nothing_is_split_nothing_is_left() -> None:
+    script = CaptureScript(ground(strict=False), waits=False)
+    script.client(query(UPDATE)).server(error("22012"), ready())
+    script.server_got  # noqa: B018 - forget it
+    use = USES["bind"]
+    script.client(use, SYNC).server_sees(use, SYNC)

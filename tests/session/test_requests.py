@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
+
 from proxy.catalog.model import Reach, SideEffect
 from proxy.mirror.effects import Cause
 from proxy.wire import rewriting
 from proxy.wire.messages import frame
-from tests.support.capture import SHOP, SYNC, CaptureScript, ground, relation, snapshot
-from tests.support.transcript import complete, query, ready
+from tests.support.capture import (
+    BOUND,
+    PARSED,
+    SHOP,
+    SYNC,
+    CaptureScript,
+    description,
+    ground,
+    relation,
+    row,
+    snapshot,
+)
+from tests.support.transcript import complete, error, query, ready
 
 
 def test_an_unknown_message_ends_the_looking() -> None:
@@ -64,6 +77,49 @@ def test_too_long_a_message_goes_through_in_pieces_and_is_a_gap() -> None:
     script.server(complete("INSERT 0 1"), ready()).client_sees(complete("INSERT 0 1"), ready())
     script.mirror_heard("committed unparsed")
     assert script.counters.limits_reached["max_message"] == 1
+
+
+@pytest.mark.parametrize("name", [b"", b"s"])
+def test_what_a_name_means_is_not_known_after_a_parse_that_is_too_long(name: bytes) -> None:
+    script = CaptureScript(waits=False)
+    script.client(rewriting.parse(name, b"DELETE FROM orders RETURNING id"), SYNC)
+    script.server(PARSED, ready()).client_sees(PARSED, ready())
+    long = rewriting.parse(name, b"x" * (script.plans.max_message + 10))
+    use = (
+        rewriting.bind(b"", name, binary=False),
+        rewriting.describe(b"P", b""),
+        rewriting.execute(b""),
+        SYNC,
+    )
+    script.client(long, SYNC).server(PARSED, ready()).client_sees(PARSED, ready())
+    script.server_got  # noqa: B018 - forget it
+    script.client(*use).server_sees(*use)
+    script.server(BOUND, description("one", "two"), row(b"1", b"2"), complete("SELECT 1"), ready())
+    script.client_sees(BOUND, description("one", "two"), row(b"1", b"2"), complete("SELECT 1"), ready())
+
+
+def test_one_that_fails_leaves_what_the_name_meant() -> None:
+    """A later batch waits until that is known."""
+    script = CaptureScript(waits=False)
+    script.client(rewriting.parse(b"s", b"DELETE FROM orders RETURNING id"), SYNC)
+    script.server(PARSED, ready()).client_sees(PARSED, ready())
+    script.client(rewriting.parse(b"s", b"x" * (script.plans.max_message + 10)), SYNC)
+    script.server_got  # noqa: B018 - forget it
+    describe = rewriting.describe(b"S", b"s")
+    script.client(describe, SYNC).server_sees()
+    script.server(error("42P05"), ready()).client_sees(error("42P05"), ready()).server_sees(describe, SYNC)
+    script.server(frame(ord("t"), b"\0\0"), description("id", "record_send"), ready())
+    script.client_sees(frame(ord("t"), b"\0\0"), description("id"), ready())
+
+
+def test_an_unnamed_one_of_the_client_is_not_destroyed() -> None:
+    script = CaptureScript(waits=False)
+    script.client(query("DELETE FROM orders")).server(PARSED, error("22012")).server(ready())
+    long = rewriting.parse(b"", b"x" * (script.plans.max_message + 10))
+    script.client(long, SYNC).server(PARSED, ready())
+    script.server_got  # noqa: B018 - forget it
+    use = rewriting.bind(b"", b"", binary=False)
+    script.client(use, SYNC).server_sees(use, SYNC)
 
 
 def test_a_client_that_sends_far_ahead_is_not_read() -> None:
