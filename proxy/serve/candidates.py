@@ -15,9 +15,9 @@ from proxy.phases import Phase
 from proxy.rulefiles.schema import Reads
 from proxy.serve.innocent import keeps_block, keeps_settings
 from proxy.serve.port import ServeLimits
-from proxy.session.names import meant
 from proxy.session.plan import Ground, Identity
-from proxy.sql.model import Analysis, Kind, Statement
+from proxy.session.reads import relations_read, tables_from, unfit
+from proxy.sql.model import Analysis, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,10 @@ class ServedTables:
 
 def served_of(book: TableBook, database: str) -> ServedTables | None:
     """None where there are none."""
-    found: dict[int, ServedTable] = {}
-    for table in book.mirrored(database):
-        holding = book.holding(database, table.relation.schema, table.relation.name)
-        if holding is None or holding.effective is not Phase.PRIMARY_SWITCH:
-            continue
-        served = ServedTable(table_name(table.relation.id), table.rule.reads)
-        found[table.relation.oid] = served
-        if table.relation.kind == "p":
-            found.update(dict.fromkeys(table.relation.children, served))
+    found = {
+        oid: ServedTable(table_name(table.relation.id), table.rule.reads)
+        for oid, table in tables_from(Phase.PRIMARY_SWITCH, book, database).items()
+    }
     share = max((table.rule.share for table in found.values()), default=0.0)
     return ServedTables(MappingProxyType(found), share) if share else None
 
@@ -89,46 +84,19 @@ def reading_of(
     block = all(keeps_block(statement, text) for statement in statements)
     begins = len(statements) == 1 and statements[0].kind is Kind.BEGIN
     plain = Reading(begins=begins, keeps_settings=settings, keeps_block=block)
-    if len(statements) != 1:
+    relations = relations_read(analysis, ground.snapshot, identity, served.tables)
+    if relations is None:
         return plain
-    found = _served(statements[0], ground, served, identity)
-    if found is None:
-        return plain
-    tables, versions, oids = found
+    tables = {table.name: table.rule for table in (served.tables[relation.oid] for relation in relations)}
     return Reading(
         tuple(sorted(tables)),
-        min(table.rule.share for table in tables.values()),
-        strictest(tuple(table.rule for table in tables.values())),
-        _unfit(ground, identity, oids),
+        min(rule.share for rule in tables.values()),
+        strictest(tuple(tables.values())),
+        unfit(ground.snapshot, identity, relations, one_role=True),
         text,
-        versions,
+        relations,
         keeps_settings=settings,
     )
-
-
-def _served(
-    statement: Statement, ground: Ground, served: ServedTables, identity: Identity
-) -> tuple[dict[str, ServedTable], tuple[object, ...], list[int]] | None:
-    """The tables of a SELECT that reads nothing but served ones."""
-    if statement.kind is not Kind.READ or statement.tag != "SELECT":
-        return None
-    if statement.hidden or statement.write is not None or not statement.relations:
-        return None
-    tables: dict[str, ServedTable] = {}
-    versions: list[object] = []
-    oids: list[int] = []
-    for reference in sorted(statement.relations, key=lambda one: (one.schema or "", one.name)):
-        relations = meant(ground.snapshot, identity, reference)
-        if not relations:
-            return None
-        for relation in relations:
-            table = served.tables.get(relation.oid)
-            if table is None:
-                return None
-            tables[table.name] = table
-            versions.append(relation)
-            oids.append(relation.oid)
-    return tables, tuple(versions), oids
 
 
 def strictest(rules: tuple[Reads, ...]) -> ServeLimits:
@@ -139,19 +107,3 @@ def strictest(rules: tuple[Reads, ...]) -> ServeLimits:
         min(rule.max_bytes for rule in rules),
         min(rule.reverse_shadow for rule in rules),
     )
-
-
-def _unfit(ground: Ground, identity: Identity, oids: list[int]) -> str:
-    if identity.path is None:
-        return "the session's search_path is not known"
-    if not identity.utf8:
-        return "client_encoding is not UTF8"
-    if not identity.roles_known or len(identity.roles) != 1:
-        return "the session's role is not known"
-    for role in identity.roles:
-        if role not in ground.snapshot.unreadable:
-            return "the privileges of the session's role are not known"
-        invisible = ground.snapshot.invisible.get(role, frozenset())
-        if any(oid in invisible for oid in oids):
-            return "the session's role may not see every row and column"
-    return ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-import pytest
-
 from proxy.rulefiles.schema import Reads
 from proxy.serve.candidates import Reading, ServedTable, ServedTables, reading_of
 from proxy.session.plan import Identity
@@ -15,7 +13,7 @@ from tests.support.capture import ground, relation, snapshot
 
 ANN = Identity(frozenset({"ann"}), roles_known=True, path=("public",))
 BASE = ground(
-    snapshot([relation(1, "a"), relation(2, "b"), relation(3, "c"), relation(4, "v", kind="v")]),
+    snapshot([relation(1, "a"), relation(2, "b"), relation(3, "c")], unreadable={"ann": {}, "bob": {}}),
     mirrored=(1, 2, 3),
 )
 SERVED = ServedTables(
@@ -31,11 +29,8 @@ SERVED = ServedTables(
 )
 
 
-def reading(text: str, identity: Identity = ANN, **more: object) -> Reading:
-    base = BASE
-    if more:
-        base = ground(snapshot(BASE.snapshot.relations.values(), **more), mirrored=(1, 2, 3))
-    return reading_of(text, analyse(text), base, SERVED, identity)
+def reading(text: str, identity: Identity = ANN) -> Reading:
+    return reading_of(text, analyse(text), BASE, SERVED, identity)
 
 
 def test_a_read_has_the_strictest_limits_of_its_tables() -> None:
@@ -48,48 +43,14 @@ def test_a_read_has_the_strictest_limits_of_its_tables() -> None:
     assert found.reason == ""
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT 1",
-        "SELECT * FROM c",
-        "SELECT * FROM a, c",
-        "SELECT * FROM a WHERE id IN (SELECT id FROM c)",
-        "SELECT * FROM v",
-        "SELECT * FROM other.a",
-        "SELECT * FROM a; SELECT * FROM a",
-        "EXPLAIN SELECT * FROM a",
-        "DECLARE d CURSOR FOR SELECT * FROM a",
-        "FETCH d",
-        "COPY a TO STDOUT",
-        "UPDATE a SET total = 1",
-        "WITH w AS (DELETE FROM a RETURNING id) SELECT * FROM w, a",
-        "SELECT * INTO d FROM a",
-        "CREATE TABLE d AS SELECT * FROM a",
-        "PREPARE q AS SELECT * FROM a",
-        "EXECUTE q",
-    ],
-)
-def test_other_texts_are_no_reads_to_be_served(text: str) -> None:
-    assert reading(text).tables == ()
+def test_other_texts_are_no_reads_to_be_served() -> None:
+    assert reading("SELECT * FROM c").tables == ()
+    assert reading("SELECT * FROM a; SELECT * FROM a").tables == ()
 
 
-@pytest.mark.parametrize(
-    ("identity", "more", "reason"),
-    [
-        (replace(ANN, path=None), {}, "the session's search_path is not known"),
-        (replace(ANN, utf8=False), {}, "client_encoding is not UTF8"),
-        (replace(ANN, roles_known=False), {}, "the session's role is not known"),
-        (replace(ANN, roles=frozenset({"ann", "bob"})), {}, "the session's role is not known"),
-        (replace(ANN, roles=frozenset({"bob"})), {}, "the privileges of the session's role are not known"),
-        (ANN, {"invisible": {"ann": frozenset({1})}}, "the session's role may not see every row and column"),
-    ],
-)
-def test_a_session_that_is_not_known_well_enough(
-    identity: Identity, more: dict[str, object], reason: str
-) -> None:
-    found = reading("SELECT * FROM a", identity, **more)
-    assert (found.tables, found.reason) == (("public.a",), reason)
+def test_a_session_that_has_had_several_roles_is_not_known_well_enough() -> None:
+    found = reading("SELECT * FROM a", replace(ANN, roles=frozenset({"ann", "bob"})))
+    assert (found.tables, found.reason) == (("public.a",), "the session's role is not known")
 
 
 def test_a_block_is_begun_by_a_statement_alone() -> None:
