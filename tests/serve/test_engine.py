@@ -101,7 +101,7 @@ class Bench:
             reader = self.fake
             fake = lambda _: reader  # noqa: E731
         self.engine = ServeEngine(
-            world.reader._link,
+            world.store.link,
             self.doors,
             self.shadow,
             breaker=Breaker(breaker),

@@ -23,7 +23,6 @@ from proxy.shadow.plans import ShadowPlans
 from proxy.shadow.reader import StoreReader
 from proxy.shadow.sample import SampledRead
 from proxy.shadow.source import ReadSource, SourceFailed
-from proxy.stores.mongo import MongoStore
 from proxy.stores.protocol import Store, StoreUnavailable
 from proxy.translate.api import SessionSettings
 from tests.shadow.made import sampled
@@ -140,8 +139,8 @@ class Both:
 
     def __init__(self, real: Real, made: Made) -> None:
         self.real = real
-        link = real.reader._link
-        self.around = Around(MongoStore(link), real, made.dsn)
+        link = real.store.link
+        self.around = Around(real.store, real, made.dsn)
         self.source = ReadSource(made.dsn)
         self.serving = ServeEngine(link, self, self, dice=lambda: 0.0)
         self.serving.use(real.book)
@@ -228,7 +227,7 @@ async def test_a_wrong_document_that_was_served_is_found(both: Both) -> None:
     table = both.real.book.named(both.real.database, "public", "book")
     assert table is not None
     namespace = table.mapping.namespace
-    collection = both.real.reader._link.client[namespace.database][namespace.collection]
+    collection = both.real.store.link.client[namespace.database][namespace.collection]
     text = "SELECT id, title FROM book WHERE id = $1"
     assert (await both.done(text, (b"11",))).outcome is Outcome.MATCH
     before = await collection.find_one({"_id": 11})

@@ -42,11 +42,9 @@ def made_world(postgres: PostgresServer, document_store: DocumentStore) -> Itera
 
 @pytest.fixture
 async def world(made_world: Made) -> AsyncIterator[World]:
-    from proxy.stores.mongo_find import MongoReader
-
     store = open_store(polled(made_world.uri))
     oracle = Oracle(made_world.dsn)
     one = made_world.world
-    yield World(oracle, one.book, one.database, MongoReader(store._link))
+    yield World(oracle, one.book, one.database, store)
     oracle.connection.finish()
     await store.close()

@@ -49,17 +49,11 @@ ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 
 async def test_what_a_database_has_of_its_own(world: World) -> None:
     """Functions and operators of the database's own, schemas, inheritance, row security."""
-    from proxy.stores.mongo import open_store
-    from tests.stores.conftest import polled
-
     oracle = world.oracle
     oracle.execute("CREATE DATABASE own_things")
-    uri = world.reader._link.client
-    host, port = await uri.address or ("", 0)
-    store = open_store(polled(f"mongodb://{host}:{port}/"))
     info = oracle.connection
     dsn = f"postgresql://{info.user.decode()}@{info.host.decode()}:{info.port.decode()}/own_things"
-    own = await make_world(dsn, "own_things", store, OWN)
+    own = await make_world(dsn, "own_things", world.store, OWN)
     try:
         for sql, reason in [
             ("SELECT lower(v) FROM t", "a function that the database has of its own, too"),
@@ -83,5 +77,4 @@ async def test_what_a_database_has_of_its_own(world: World) -> None:
             own.compile("SELECT 1")
     finally:
         own.oracle.connection.finish()
-        await store.close()
         oracle.execute("DROP DATABASE own_things")

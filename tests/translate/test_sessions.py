@@ -104,7 +104,7 @@ async def test_limits(world: World) -> None:
 
 
 async def test_a_document_that_somebody_else_has_changed(world: World) -> None:
-    client = world.reader._link.client
+    client = world.store.link.client
     tags = client[world.database]["tag"]
     old = await tags.find_one({"_id": 3})
     assert old is not None

@@ -23,8 +23,8 @@ from proxy.mirror.effects import TableId
 from proxy.mirror.tables import Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.rulefiles.compile import RuleText, compile_rules
+from proxy.shadow.reader import StoreReader
 from proxy.stores.mongo import MongoStore
-from proxy.stores.mongo_find import MongoReader
 from proxy.stores.protocol import Write
 from proxy.translate.api import (
     BoundRead,
@@ -136,11 +136,12 @@ def _sqlstate(result: pq.abc.PGresult) -> str:
 class World:
     """One database, its documents, and a catalogue of it."""
 
-    def __init__(self, oracle: Oracle, book: TableBook, database: str, reader: MongoReader) -> None:
+    def __init__(self, oracle: Oracle, book: TableBook, database: str, store: MongoStore) -> None:
         self.oracle = oracle
         self.book = book
         self.database = database
-        self.reader = reader
+        self.store = store
+        self.reader = StoreReader(store.link)
         self.session = SessionSettings()
         self.limits = ReadLimits(max_rows=50_000)
         self.path: tuple[str, ...] = ("public",)
@@ -264,7 +265,7 @@ async def make_world(dsn: str, database: str, store: MongoStore, script: str = S
             await _copy(connection, book, database, schema, name, store)
     finally:
         await connection.close()
-    return World(Oracle(dsn), book, database, MongoReader(store._link))
+    return World(Oracle(dsn), book, database, store)
 
 
 async def _copy(
