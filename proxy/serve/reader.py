@@ -13,6 +13,7 @@ from bson import Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.cursor import AsyncRawBatchCursor
 from pymongo.read_concern import ReadConcern
 
 from proxy.stores.bson_form import RAW
@@ -66,7 +67,26 @@ class ServingReader:
                 yield document
             return
         await self._command(namespace, {"killCursors": namespace.collection, "cursors": [Int64(more)]})
-        async for document in self._parts(namespace, condition, projection, sort, limit):
+        # What comes in several batches is asked for anew.
+        cursor = self._collection(namespace).find_raw_batches(
+            condition,
+            projection,
+            sort=list(sort) or None,
+            limit=limit,
+            batch_size=BATCH,
+            max_time_ms=self._milliseconds,
+        )
+        async for document in _parts(cursor):
+            yield document
+
+    async def aggregate(
+        self, namespace: Namespace, pipeline: Sequence[Mapping[str, Any]]
+    ) -> AsyncIterator[bytes]:
+        with translated():
+            cursor = await self._collection(namespace).aggregate_raw_batches(
+                list(pipeline), batchSize=BATCH, maxTimeMS=self._milliseconds
+            )
+        async for document in _parts(cursor):
             yield document
 
     async def _command(self, namespace: Namespace, command: dict[str, Any]) -> RawBSONDocument:
@@ -77,45 +97,6 @@ class ServingReader:
                 raise
         return cast(RawBSONDocument, reply)
 
-    async def _parts(
-        self,
-        namespace: Namespace,
-        condition: Mapping[str, Any],
-        projection: Mapping[str, Any] | None,
-        sort: Sequence[tuple[str, int]],
-        limit: int,
-    ) -> AsyncIterator[bytes]:
-        """What comes in several batches; asked for anew."""
-        with translated():
-            cursor = self._collection(namespace).find_raw_batches(
-                condition,
-                projection,
-                sort=list(sort) or None,
-                limit=limit,
-                batch_size=BATCH,
-                max_time_ms=self._milliseconds,
-            )
-            try:
-                async for batch in cursor:
-                    for document in documents(batch):
-                        yield document
-            finally:
-                await cursor.close()
-
-    async def aggregate(
-        self, namespace: Namespace, pipeline: Sequence[Mapping[str, Any]]
-    ) -> AsyncIterator[bytes]:
-        with translated():
-            cursor = await self._collection(namespace).aggregate_raw_batches(
-                list(pipeline), batchSize=BATCH, maxTimeMS=self._milliseconds
-            )
-            try:
-                async for batch in cursor:
-                    for document in documents(batch):
-                        yield document
-            finally:
-                await cursor.close()
-
     def _collection(self, namespace: Namespace) -> AsyncCollection[Any]:
         return self._link.client[namespace.database].get_collection(
             namespace.collection,
@@ -123,6 +104,17 @@ class ServingReader:
             read_preference=ReadPreference.PRIMARY,
             read_concern=ReadConcern("majority"),
         )
+
+
+async def _parts(cursor: AsyncRawBatchCursor[Any]) -> AsyncIterator[bytes]:
+    """All it has, batch by batch; the store forgets it at the end, whatever that is."""
+    with translated():
+        try:
+            async for batch in cursor:
+                for document in documents(batch):
+                    yield document
+        finally:
+            await cursor.close()
 
 
 def documents(batch: bytes, position: int = 0) -> list[bytes]:

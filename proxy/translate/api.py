@@ -133,9 +133,6 @@ class Result:
     empty where that is not so."""
     fetched: tuple[Fetched, ...] = ()
 
-    def text_rows(self) -> list[tuple[str | None, ...]]:
-        return self.texts
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 from proxy.sql.parse import Node
 from proxy.translate import bind_calls, numbers, typenames
 from proxy.translate import bind_operators as ops
 from proxy.translate import types as t
 from proxy.translate.coerce import boolean as condition
-from proxy.translate.coerce import cast, coerce, common_typmod, merged, resolved, shape, to_common
+from proxy.translate.coerce import cast, coerce, common_typmod, resolved, shape, to_common
 from proxy.translate.context import Context
 from proxy.translate.literals import Literal
 from proxy.translate.rewrite import walk
@@ -36,7 +35,7 @@ from proxy.translate.tree import (
     Window,
     boolean,
 )
-from proxy.translate.values import Collation, equality_key, order_key
+from proxy.translate.values import Collation, order_key
 
 BindQuery = Callable[[Node, Scope], Query]
 
@@ -350,15 +349,6 @@ def _has_columns(expr: Expr) -> bool:
     return any(
         (isinstance(part, Column) and part.level == 0) or isinstance(part, Agg | Window)
         for part in walk(expr)
-    )
-
-
-def sort_keys(context: Context, expr: Expr) -> tuple[Any, Any]:
-    """(order, equality) keys of what is sorted by."""
-    collation = merged(context, [expr]) if context.collatable(expr.type) else None
-    return (
-        order_key(expr.type, context.types, collation),
-        equality_key(expr.type, context.types, collation),
     )
 
 

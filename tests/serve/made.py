@@ -1,8 +1,8 @@
-"""Grounds and ports of served reads, made for tests."""
+"""Grounds, settings and ports of served reads, made for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,23 @@ from proxy.session.plan import Ground
 from tests.support.capture import SHOP, ground, relation, snapshot
 
 ORDERS = "public.orders"
+SETTINGS: Mapping[str, str] = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "client_min_messages": "notice",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+}
+"""Of a session of which every read may be served."""
 
 
 def served_ground(

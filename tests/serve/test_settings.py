@@ -10,29 +10,13 @@ import pytest
 
 from devstack.postgres import PostgresServer
 from proxy.serve.settings import NAMES, QUERY, duration, known, reported
-
-PLAIN = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "client_encoding": "UTF8",
-    "standard_conforming_strings": "on",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "default_transaction_isolation": "read committed",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    "client_min_messages": "notice",
-    "transform_null_equals": "off",
-    "array_nulls": "on",
-}
+from tests.serve.made import SETTINGS
 
 
 def row(
     temporary: bytes = b"0", path: bytes = b'["public"]', other: Mapping[str, str] = MappingProxyType({})
 ) -> list[bytes | None]:
-    values = {**PLAIN, **other}
+    values = {**SETTINGS, **other}
     return [*(values[name].encode() for name in NAMES), b"ann", temporary, path]
 
 

@@ -12,26 +12,10 @@ from proxy.session.plan import Ground
 from proxy.session.serving import ServingRelay
 from proxy.wire import rewriting
 from proxy.wire.messages import frame
-from tests.serve.made import RecordingServe, served_ground
+from tests.serve.made import SETTINGS, RecordingServe, served_ground
 from tests.support.capture import BOUND, CLOSED, PARSED, SYNC, CaptureScript, description, row
 from tests.support.transcript import complete, ready
 
-SETTINGS: Mapping[str, str] = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "client_encoding": "UTF8",
-    "standard_conforming_strings": "on",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "default_transaction_isolation": "read committed",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    "client_min_messages": "notice",
-    "transform_null_equals": "off",
-    "array_nulls": "on",
-}
 READ = "SELECT id FROM orders WHERE id = 7"
 ROWS = (description("id"), row(b"7"))
 ANSWER = (*ROWS, complete("SELECT 1"))

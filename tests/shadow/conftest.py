@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from devstack.document_store import DocumentStore
 from devstack.postgres import PostgresServer, start_postgres
+from tests.mirroring.conftest import zygote
 from tests.mirroring.zygote import Zygote
-from tests.shadow.rig import SHOP, ShadowRig
-from tests.support.fleet import forget_fleet
+from tests.shadow.rig import ShadowRig, shop_rig
+
+__all__ = ["zygote"]
 
 
 @pytest.fixture(scope="session")
@@ -21,22 +22,10 @@ def shop_source() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as running:
-        yield running
-
-
 @pytest.fixture
 async def rig(
     shop_source: PostgresServer, document_store: DocumentStore, zygote: Zygote, tmp_path: Path
 ) -> AsyncIterator[ShadowRig]:
-    """Without proxies."""
-    forget_fleet(document_store.uri)
-    with shop_source.database("shadow_shop") as name:
-        with psycopg.connect(shop_source.dsn(name), autocommit=True) as connection:
-            connection.execute(SHOP)
-        made = ShadowRig(shop_source, name, document_store.uri, zygote, tmp_path)
-        made.forget()
+    uri = document_store.uri
+    async with shop_rig(ShadowRig, shop_source, "shadow_shop", uri, zygote, tmp_path) as made:
         yield made
-        await made.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import yaml
@@ -19,6 +21,7 @@ from proxy.admin.shadow import ShadowStatus
 from proxy.admin.status import Status
 from tests.mirroring.rig import MirrorProxy, eventually, settings_for_mirroring
 from tests.mirroring.zygote import Zygote
+from tests.support.fleet import forget_fleet
 
 SHOP = """
 create table customers (id int primary key, name text not null, email text, joined timestamptz not null default now());
@@ -165,3 +168,21 @@ class ShadowRig:
         self.client.drop_database(self.database)
         for kind in ("mismatches", "gaps"):
             self.client["_causeway"][kind].delete_many({})
+
+
+Kind = TypeVar("Kind", bound=ShadowRig)
+
+
+@asynccontextmanager
+async def shop_rig(
+    kind: type[Kind], source: PostgresServer, database: str, store: str, zygote: Zygote, directory: Path
+) -> AsyncIterator[Kind]:
+    """A rig without proxies, around a new database of this name with the shop's empty tables."""
+    forget_fleet(store)
+    with source.database(database) as name:
+        with psycopg.connect(source.dsn(name), autocommit=True) as connection:
+            connection.execute(SHOP)
+        made = kind(source, name, store, zygote, directory)
+        made.forget()
+        yield made
+        await made.close()
