@@ -49,7 +49,7 @@ class Causeway:
             "CAUSEWAY_STORE": store,
             "CAUSEWAY_CONTROL_DSN": control,
             "CAUSEWAY_RULES": str(rules),
-            "CAUSEWAY_HEARTBEAT_INTERVAL": "500ms",  # what waits for the whole fleet waits for some of them
+            "CAUSEWAY_HEARTBEAT_INTERVAL": "250ms",  # what waits for the whole fleet waits for some of them
             "PYTHONPATH": str(_PROJECT),
         }
         arguments = {

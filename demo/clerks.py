@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 REPORT_SECONDS = 0.25
-EARLIER_VISITS = 40_000
+EARLIER_VISITS = 8_000
 """What visitors come back to, if it is there."""
 OPEN_ORDERS = 20
 """Orders a clerk remembers as not paid yet; older ones are forgotten."""

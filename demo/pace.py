@@ -30,5 +30,5 @@ class Pace:
     """For each of the protocols."""
 
 
-NORMAL = Pace(alone=4, look=3.5, outage=7, load=30, measure=1.5, scale=4, visits=40_000)
+NORMAL = Pace(alone=3, look=2.5, outage=5, load=24, measure=1.0, scale=2, visits=8_000)
 QUICK = Pace(alone=1, look=0.3, outage=2, load=6, measure=0.3, scale=1, visits=4000)

@@ -14,7 +14,7 @@ FILE_NAME = "shop.yaml"
 SAMPLED = "shadow: 100%"
 """Every read is compared in `dark_read`; in production a few percent are enough."""
 
-GATES = "\ngates:\n  window: 20s\n  min_comparisons: 50\n"
+GATES = "\ngates:\n  window: 20s\n  min_comparisons: 25\n"
 """Before `primary_switch`: as many reads as the demo has time for."""
 
 
