@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.order import rank
+from tests.support.shares import summary
 
 # Shared machines stall: what an example takes says nothing about the code.
 settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,3 +33,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that no process of several is left with one at the end; the rest as it was."""
     items.sort(key=lambda item: rank(item.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What share of its reads each suite has had answered by the store."""
+    lines = summary(report for reports in terminalreporter.stats.values() for report in reports)
+    if lines:
+        terminalreporter.section("reads served from the store")
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,11 +34,13 @@ from devstack.document_store import start_document_store
 from devstack.postgres import PASSWORD, PostgresServer
 from proxy.addresses import TcpAddress
 from proxy.admin.client import fetch_status
+from proxy.admin.status import Status
 from proxy.names import quote_identifier
 from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
 from tests.clients.programs import PostgresPrograms
 from tests.clients.ruled import ANCHOR, ruled_tables
 from tests.support.proxy import ProxyProcess
+from tests.support.shares import note_reads, reads_of
 
 _numbers = count(1)
 
@@ -183,20 +186,44 @@ def dual_write_endpoint(
     assert captured > 0
 
 
+class ServingProxy:
+    """A proxy that serves reads, and those of them that somebody has asked for already."""
+
+    def __init__(self, proxy: ProxyProcess, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._proxy = proxy
+        self._told: Counter[str] = Counter()
+
+    def reads(self) -> Counter[str]:
+        """Since this was asked last: see `reads_of`."""
+        told, self._told = self._told, reads_of(status_of(self._proxy).serving)
+        return self._told - told
+
+    def all_reads(self) -> Counter[str]:
+        return reads_of(status_of(self._proxy).serving)
+
+
 @pytest.fixture(scope="session")
-def primary_switch_endpoint(
+def serving_proxy(
     postgres: PostgresServer,
     superuser: Endpoint,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Endpoint]:
+) -> Iterator[ServingProxy]:
     """As `dual_write_endpoint`, with every table's reads served: forced past gates, for no history needs copying."""
     with mirroring_proxy(postgres, "primary_switch", tmp_path_factory) as (proxy, directory):
-        yield reached(superuser, proxy, directory, "primary_switch")
-        store, reasons = reads_served(proxy)
-        print(
-            f"reads of served tables: {store} by the store, {sum(reasons.values())} by PostgreSQL: {reasons}"
-        )
-    assert store > 0 or sum(reasons.values()) < FEW
+        serving = ServingProxy(proxy, reached(superuser, proxy, directory, "primary_switch"))
+        yield serving
+        found = serving.all_reads()
+    assert found["store"] > 0 or found.total() < FEW
+
+
+@pytest.fixture
+def primary_switch_endpoint(
+    request: pytest.FixtureRequest, serving_proxy: ServingProxy
+) -> Iterator[Endpoint]:
+    """Its reads are those of the test's suite: the file without its prefix."""
+    yield serving_proxy.endpoint
+    note_reads(request.node, request.node.path.stem.removeprefix("test_"), serving_proxy.reads())
 
 
 @contextmanager
@@ -227,27 +254,21 @@ def mirroring_proxy(
 EXPECTED_EVENTS = frozenset(
     {
         *("catalogue_unavailable", "events_left_out", "gap_opened", "reread_failed", "table_not_mirrored"),
-        *("table_mirrored", "table_phase"),
+        *("table_mirrored", "table_not_looked_at", "table_phase"),
     }
 )
-"""reread_failed: the test's database was dropped before its gaps were closed. table_mirrored, table_phase: forced."""
+"""reread_failed, table_not_looked_at: the test's database was dropped meanwhile. table_mirrored and table_phase: the
+rules force them."""
 
 
 def captured_rows(proxy: ProxyProcess) -> int:
-    assert proxy.admin is not None
-    host, _, port = proxy.admin.rpartition(":")
-    status = fetch_status(TcpAddress(host, int(port)))
-    return sum(table.mirror.captured for table in status.tables if table.mirror is not None)
+    return sum(table.mirror.captured for table in status_of(proxy).tables if table.mirror is not None)
 
 
-def reads_served(proxy: ProxyProcess) -> tuple[int, dict[str, int]]:
-    """How many the store has answered, and why PostgreSQL has answered others."""
+def status_of(proxy: ProxyProcess) -> Status:
     assert proxy.admin is not None
     host, _, port = proxy.admin.rpartition(":")
-    serving = fetch_status(TcpAddress(host, int(port))).serving
-    if serving is None:
-        return 0, {}
-    return sum(table.store for table in serving.tables), {one.reason: one.count for one in serving.reasons}
+    return fetch_status(TcpAddress(host, int(port)))
 
 
 @contextmanager

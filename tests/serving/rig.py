@@ -12,6 +12,7 @@ import yaml
 from proxy.admin.client import AdminUnreachable
 from tests.mirroring.rig import MirrorProxy, eventually
 from tests.shadow.rig import TABLES, ShadowRig
+from tests.support.shares import reads_of
 
 
 class ServingRig(ShadowRig):
@@ -51,10 +52,7 @@ class ServingRig(ShadowRig):
 
     async def reads(self, proxy: int = 0) -> Counter[str]:
         """Reads by who answered: `store`, or why PostgreSQL did."""
-        report = await self.serving(proxy)
-        found = Counter({one.reason: one.count for one in report.reasons})
-        found["store"] = sum(one.store for one in report.tables)
-        return found
+        return reads_of(await self.serving(proxy))
 
     async def serving(self, proxy: int = 0) -> Any:
         status = await self.proxies[proxy].status()

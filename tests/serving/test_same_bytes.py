@@ -16,6 +16,7 @@ from proxy.wire.messages import TERMINATE_MESSAGE
 from tests.serving.rig import ServingRig, run
 from tests.support.conversation import FLUSH, SYNC, bind, close, describe, execute, parse
 from tests.support.raw import Message, RawClient
+from tests.support.shares import note_reads
 from tests.support.transcript import query, startup_message
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -160,7 +161,7 @@ def replies(port: int, user: str, database: str, turns: list[bytes], *, waits: b
         return found + list(client.rest())
 
 
-async def test_the_replies_are_the_same_bytes(rig: ServingRig, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_replies_are_the_same_bytes(rig: ServingRig, request: pytest.FixtureRequest) -> None:
     with rig.direct() as direct:
         direct.execute(MADE)
     rig.rule({"every_type": {"force": True}})
@@ -188,8 +189,5 @@ async def test_the_replies_are_the_same_bytes(rig: ServingRig, capsys: pytest.Ca
 
     await run(same)
     found = await rig.reads()
-    with capsys.disabled():
-        print(
-            f"\nserved by the store: {found['store']} of {found.total()} reads; {dict(found.most_common(12))}"
-        )
+    note_reads(request.node, "random conversations, byte by byte", found)
     assert found["store"] > EXAMPLES // 4, found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from tests.support.shares import note_reads
 from tests.translate.fuzz import settings
 from tests.translate.fuzz.conftest import Opened
 from tests.translate.fuzz.run import Tally
@@ -20,7 +23,7 @@ FEW = 60
 
 
 async def test_random_reads_say_the_same_on_both_sides(
-    fuzzing: Opened, capsys: pytest.CaptureFixture[str]
+    fuzzing: Opened, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     seed, wanted = settings.seed(), settings.reads()
     tally = Tally()
@@ -29,6 +32,9 @@ async def test_random_reads_say_the_same_on_both_sides(
             await fuzzer.run(min(settings.PER_SCHEMA, wanted - start))
     with capsys.disabled():
         print(f"\nCAUSEWAY_TEST_FUZZ_SEED={seed} CAUSEWAY_TEST_FUZZ_QUERIES={wanted}\n{tally.shown()}")
+    supported, valid = tally.supported.total(), tally.valid.total()
+    found = Counter({"store": supported, "without an exact rule": valid - supported})
+    note_reads(request.node, "random reads that PostgreSQL answers", found)
     assert not tally.different, f"seed {seed}\n" + "\n".join(tally.different[:20])
     low = {group: tally.share(group) for group in FLOORS if tally.valid[group] >= FEW}
     assert not {group: share for group, share in low.items() if share < FLOORS[group]}, low
