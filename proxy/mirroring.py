@@ -14,39 +14,34 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from proxy import __version__
 from proxy.admin.counters import Counters
-from proxy.admin.mirror import CatalogueReport, MirrorReport, compose
+from proxy.admin.mirror import MirrorReport, compose
 from proxy.backfill.history import HistoryWatch
 from proxy.backfill.schedule import Schedule
 from proxy.catalog.book import CatalogueBook, ruled_tables
-from proxy.catalog.changes import Change, Verdict, changes
 from proxy.catalog.limits import CatalogueLimits
 from proxy.catalog.model import Snapshot
-from proxy.catalog.source import SourceError
 from proxy.config import Settings
-from proxy.fleet.beats import TableFact
 from proxy.fleet.heartbeat import LAST_BEAT, Facts, Heartbeat, HeartbeatLimits
 from proxy.fleet.identity import Identity
 from proxy.gates import held_back
 from proxy.grounds import ground_of
 from proxy.logs import get_logger
-from proxy.mirror.effects import Cause, TableId, Unseen
-from proxy.mirror.gap import GapLimits, table_name
+from proxy.mirror.gap import GapLimits
 from proxy.mirror.gapfile import GapFile
 from proxy.mirror.gaps import GapKeeper
 from proxy.mirror.mirror import Mirror
 from proxy.mirror.port import MirrorLimits
 from proxy.mirror.rereads import Rereader
 from proxy.mirror.spool_file import SpoolFailed
-from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
+from proxy.mirror.tables import Surroundings, TableBook
 from proxy.mirror.unclean import Lifetime, read_boot_id
 from proxy.mirror_adapters import CountedGaps, Positions, ShadowFleet, Tables
-from proxy.names import TableName
+from proxy.mirror_facts import by_place, catalogue_report, facts, place
+from proxy.outside_gaps import OutsideGaps
 from proxy.phases import Holding, Phase
 from proxy.reload import RuleBook
 from proxy.rulefiles.ruleset import RuleSet
-from proxy.rulefiles.types import Durability
 from proxy.serve.conditions import Conditions
 from proxy.serve.engine import ServeEngine, served_tables
 from proxy.session.capturing import Capturing
@@ -133,6 +128,9 @@ class Mirroring:
             retry_backoff_max=settings.retry_backoff_max,
         )
         self.gaps = GapKeeper(self.store, self._gap_file, gap_limits, proxy=self._lifetime.proxy)
+        self._outside = OutsideGaps(
+            self.gaps, self._catalogue, lambda database: self.mirror.latest(database), self._begin
+        )
         self.mirror = Mirror(
             self.store,
             lambda: self._tables,
@@ -201,7 +199,7 @@ class Mirroring:
             self.gaps.counts,
             self.mirror.meters.lags,
             [self.shadow.meters.totals, self.serving.meters.totals],
-            self._unobserved,
+            self._outside.unobserved,
         )
         self.capturing = Capturing(
             self.plans, self.mirror, prepare=self._prepare, shadow=self.shadow, serve=self.serving
@@ -296,15 +294,9 @@ class Mirroring:
         if self._catalogue.current(database) is None:
             if database not in self._known_databases() and await self._catalogue.forget_missing(database):
                 return  # a client may ask for any name, before anybody knows who it is
-            self._blind(database)
+            self._outside.blind(database, ruled_tables(self._book.current, database))
         if database not in self._grounds:
             self._rebuild()
-
-    def _blind(self, database: str) -> None:
-        """Sessions go on without their tables being known: what they write is not captured."""
-        for table in ruled_tables(self._book.current, database):
-            unseen = Unseen(Cause.UNRESOLVED, table, None, "the catalogue could not be read")
-            self.gaps.record(database, unseen, 0)
 
     def _rules_changed(self, old: RuleSet, new: RuleSet) -> None:
         self._switching.rules_changed(old, new)
@@ -315,38 +307,8 @@ class Mirroring:
 
     def _catalogue_changed(self, database: str, old: Snapshot | None, new: Snapshot) -> None:
         if old is not None:
-            rules = {
-                TableId(*name): rule
-                for name, rule in self._book.current.for_database(database).items()
-                if rule.phase > Phase.PASSTHROUGH
-            }
-            for change in changes(old, new, rules):
-                if change.verdict is not Verdict.GAP:
-                    log.info(
-                        "table_changed", database=database, table=str(change.table), change=change.detail
-                    )
-                elif change.unless_empty:
-                    self._begin(self._gap_unless_empty(database, change))
-                else:
-                    self._gap(database, change)
+            self._outside.changed(database, old, new, self._book.current)
         self._rebuild()
-
-    def _gap(self, database: str, change: Change) -> None:
-        unseen = Unseen(Cause.DDL, change.table, None, change.detail)
-        self.gaps.record(database, unseen, self.mirror.latest(database))
-
-    def _unobserved(self, database: str, table: TableId, why: str) -> None:
-        self.gaps.record(database, Unseen(Cause.UNOBSERVED, table, None, why), self.mirror.latest(database))
-
-    async def _gap_unless_empty(self, database: str, change: Change) -> None:
-        try:
-            snapshot = self._catalogue.current(database)
-            relation = None if snapshot is None else snapshot.relations.get(change.unless_empty)
-            if relation is not None and await self._catalogue.source(database).is_empty(relation):
-                return
-        except SourceError as error:
-            log.warning("table_not_looked_at", database=database, reason=error.reason)
-        self._gap(database, change)
 
     def _limit_reached(self, name: str) -> None:
         self._counters.limits_reached[name] += 1
@@ -460,39 +422,16 @@ class Mirroring:
         return self._catalogue
 
     def _facts(self) -> Facts:
-        return Facts(
-            version=__version__,
-            rules=self._book.current.digest,
-            tables=tuple(
-                TableFact(
-                    table.database,
-                    table.relation.id,
-                    str(self._phase(table)),
-                    "fast" if table.rule.durability is Durability.FAST else "strict",
-                )
-                for table in self._tables.mirrored()
-            ),
-            databases=self._catalogue.databases,
+        known = self._catalogue.databases
+        return facts(
+            self._book.current,
+            self._tables,
+            databases=known,
+            unseen=any(database not in known and self._concerns(database) for database in self._live()),
             queued=self.mirror.depth,
             source=self._identity.system,
             standings=self._switching.standings(),
-            everywhere=self._everywhere(),
         )
-
-    def _everywhere(self) -> tuple[TableId, ...]:
-        """Nothing while a database that sessions are in is not looked at yet."""
-        known = self._catalogue.databases
-        if any(database not in known and self._concerns(database) for database in self._live()):
-            return ()
-        return tuple(
-            TableId(name.schema, name.name)
-            for name, rule in self._book.current.tables.items()
-            if name.database is None and rule.phase > Phase.PASSTHROUGH
-        )
-
-    def _phase(self, table: MirroredTable) -> Phase:
-        holding = self._tables.holding(table.database, table.relation.schema, table.relation.name)
-        return Phase.DUAL_WRITE if holding is None else holding.effective
 
     def report(self) -> MirrorReport:
         """What this process tells of its mirroring; the ledger may have gaps of other sources, too."""
@@ -500,34 +439,17 @@ class Mirroring:
         served |= self._known_databases()
         return compose(
             self.mirror.meters.snapshot(),
-            gaps={place: count for place, count in self.gaps.counts().items() if place[0] in served},
+            gaps={key: count for key, count in self.gaps.counts().items() if key[0] in served},
             holdings={
-                _place(name): self._switching.shown(name, ruled.holding)
+                place(name): self._switching.shown(name, ruled.holding)
                 for name, ruled in self._tables.ruled.items()
             },
             rollbacks=self._switching.rollbacks,
-            histories={
-                _place(name): found
-                for name in self._tables.ruled
-                if (found := self._histories.found.get(str(name))) is not None
-            },
-            catalogues=[self._catalogue_report(database) for database in self._catalogue.databases],
+            histories=by_place(self._tables.ruled, self._histories.found),
+            catalogues=[
+                catalogue_report(database, self._catalogue) for database in self._catalogue.databases
+            ],
             cache=(self.plans.hits, self.plans.misses),
             shadow=self.shadow.report(),
             serving=self.serving.report(),
         )
-
-    def _catalogue_report(self, database: str) -> CatalogueReport:
-        state = self._catalogue.state(database)
-        error = self._catalogue.error(database)
-        generation = 0 if state is None else state.generation
-        if error is None:
-            return CatalogueReport(
-                database=database, state="ok" if generation else "unknown", generation=generation
-            )
-        return CatalogueReport(database=database, state="away", error=error, generation=generation)
-
-
-def _place(name: TableName) -> tuple[str, str]:
-    """Database and table, as reports have them."""
-    return name.database or "", table_name(TableId(name.schema, name.name))
