@@ -10,7 +10,7 @@ from proxy.translate import types as t
 from proxy.translate.bind_calls import declare_windows, sort_key, unused_windows
 from proxy.translate.bind_expr import Binder
 from proxy.translate.bind_from import From
-from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, resolved, shape
+from proxy.translate.coerce import coerce, common_type, common_typmod, origin_of, outside, resolved, shape
 from proxy.translate.context import Context
 from proxy.translate.grouping import Grouping, windowed
 from proxy.translate.literals import Literal
@@ -321,11 +321,10 @@ class QueryBinder:
             if not oid:
                 context.refuse("values that have no common type")
             made = [coerce(context, expr, oid) for expr in given]
-            columns.append((made, shape(context, oid, common_typmod(made, oid), made)))
+            made_shape = outside(shape(context, oid, common_typmod(made, oid), made))
+            columns.append((made, Column(made_shape, 0, place, domain=any(map(has_domain, made)))))
         source = Values(tuple(tuple(column[0][row] for column in columns) for row in range(len(rows))))
-        targets = [
-            Target(Column(made, 0, place), f"column{place + 1}") for place, (_, made) in enumerate(columns)
-        ]
+        targets = [Target(column, f"column{place + 1}") for place, (_, column) in enumerate(columns)]
         return self._finished(Query(source, tuple(targets), len(targets)), node, scope)
 
     def _set_operation(self, node: Node, scope: Scope) -> Query:
@@ -346,7 +345,7 @@ class QueryBinder:
             made = [coerce(context, expr, oid) for expr in pair]
             lefts[place] = replace(lefts[place], expr=made[0])
             rights[place] = replace(rights[place], expr=made[1])
-            made_shape = shape(context, oid, common_typmod(made, oid), made)
+            made_shape = outside(shape(context, oid, common_typmod(made, oid), made))
             column = Column(made_shape, 0, place, False, None, any(map(has_domain, pair)))
             targets.append(Target(column, lefts[place].name))
             if not (kind == "union" and every):

@@ -94,7 +94,7 @@ def function(
         resolved(context, arg) if oid in polymorphic else coerce(context, arg, oid, node=node)
         for arg, oid in zip(args, declared, strict=True)
     ]
-    collation = merged(context, [arg for arg in made if context.collatable(arg.type)])
+    collation = merged(context, [arg for arg in made if context.collatable(arg.type)], node)
     impl = functions.implement(name, tuple(arg.type for arg in made), context.types, collation)
     if impl.session:
         context.uses.add("now" if name in ("now", "transaction_timestamp") else "timezone")
@@ -234,7 +234,7 @@ def _aggregate_types(
         context.refuse("avg of intervals", node)
     if name == "string_agg" and made[0].type != t.TEXT:
         context.refuse("string_agg of bytea", node)
-    return made, shape(context, result, -1, made[:1])
+    return made, shape(context, result, -1, made)
 
 
 def _typed(context: Context, arg: Expr, node: Node) -> None:
@@ -311,7 +311,7 @@ def _plain_window(
             made[1] = coerce(context, args[1], t.INT4, node=node)
         if len(made) > 2:
             made[2] = coerce(context, args[2], made[0].type, node=node)
-        result = shape(context, made[0].type, -1, made[:1])
+        result = shape(context, made[0].type, -1, made)
     return Window(result, name, tuple(made), partition, order, frame)
 
 

@@ -10,10 +10,10 @@ from proxy.translate import bind_calls, numbers, typenames
 from proxy.translate import bind_operators as ops
 from proxy.translate import types as t
 from proxy.translate.coerce import boolean as condition
-from proxy.translate.coerce import cast, coerce, common_typmod, resolved, shape, to_common
+from proxy.translate.coerce import cast, coerce, common_typmod, outside, resolved, shape, to_common
 from proxy.translate.context import Context
 from proxy.translate.literals import Literal
-from proxy.translate.rewrite import walk
+from proxy.translate.rewrite import has_domain, walk
 from proxy.translate.scope import Scope, lookup
 from proxy.translate.tree import (
     Agg,
@@ -120,7 +120,7 @@ class Binder:
         context.only(node, ("arg", "typeName"), "cast")
         oid, typmod = typenames.type_of(context, node["typeName"])
         if "A_ArrayExpr" in node["arg"] and context.types.element(oid):
-            return self.array(node["arg"]["A_ArrayExpr"], oid)
+            return self.array(node["arg"]["A_ArrayExpr"], oid, typmod)
         return cast(context, self.expr(node["arg"]), oid, typmod, node)
 
     def operator(self, node: Node) -> Expr:
@@ -256,20 +256,24 @@ class Binder:
         made = arg.shape._replace(collation=Collation(names[-1], True, True, "c", True))
         return Call(made, f"collate:{names[-1]}", (arg,), lambda value: value)
 
-    def array(self, node: Node, oid: int = 0) -> Expr:
+    def array(self, node: Node, oid: int = 0, typmod: int = -1) -> Expr:
+        """With an array's type, its items are cast to that type's."""
         context = self.context
         items = [self.expr(item) for item in node.get("elements", ())]
         if oid:
             element = context.types.element(oid)
-            items = [cast(context, item, element, -1, node) for item in items]
+            items = [cast(context, item, element, typmod, node) for item in items]
         elif not items:
             context.refuse("an empty array without a type", node)
         else:
+            if all(has_domain(item) for item in items):
+                context.refuse("an array of a domain", node)
             items, element = to_common(context, items, None, node)
             oid = context.types.array(element)
+            typmod = common_typmod(items, element)
         if not oid or context.types.element(element):
             context.refuse("an array type", node)
-        return ArrayOf(shape(context, oid, -1, items), tuple(items))
+        return ArrayOf(shape(context, oid, typmod, items), tuple(items))
 
     def value_function(self, node: Node) -> Expr:
         context = self.context
@@ -296,13 +300,15 @@ class Binder:
         if kind == "EXISTS_SUBLINK":
             return Sub(boolean(), "exists", query)
         if kind == "EXPR_SUBLINK" and len(columns) == 1:
-            return Sub(columns[0].expr.shape, "scalar", query)
+            return Sub(outside(columns[0].expr.shape), "scalar", query)
         if kind == "ARRAY_SUBLINK" and len(columns) == 1:
-            made = columns[0].expr.shape
+            made = outside(columns[0].expr.shape)
             array = context.types.array(made.type)
             if not array or not context.types.known(array):
                 context.refuse("an array type", node)
-            return Sub(Shape(array, -1, made.collation), "array", query)
+            if has_domain(columns[0].expr):
+                context.refuse("an array of a domain", node)
+            return Sub(made._replace(type=array), "array", query)
         if kind in ("ANY_SUBLINK", "ALL_SUBLINK"):
             return self._quantified(kind == "ALL_SUBLINK", node, query)
         context.refuse(f"subquery {kind}", node)

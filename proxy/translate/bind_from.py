@@ -7,7 +7,7 @@ from collections.abc import Callable
 from proxy.sql.parse import Node
 from proxy.translate import bind_operators as ops
 from proxy.translate.bind_expr import Binder
-from proxy.translate.coerce import common_typmod, shape, to_common
+from proxy.translate.coerce import common_typmod, outside, shape, to_common
 from proxy.translate.context import Context
 from proxy.translate.rewrite import has_domain
 from proxy.translate.scope import Entry, Name, Scope
@@ -133,9 +133,7 @@ class From:
         """The columns of a query as columns of this one's row."""
         names = []
         for place, target in enumerate(query.targets[: query.visible]):
-            made = target.expr.shape
-            if made.collation is not None:
-                made = made._replace(collation=made.collation._replace(explicit=False))
+            made = outside(target.expr.shape)
             name = given[place] if place < len(given) else target.name
             column = Column(made, 0, self.width + place, False, target.origin, has_domain(target.expr))
             names.append(Name(name, column))

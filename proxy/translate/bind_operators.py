@@ -58,7 +58,7 @@ def apply(context: Context, name: str, left: Expr | None, right: Expr, node: Nod
         context.refuse(f"operator {name} of any type", node)
     actual = _actual(context, declared, given, node)
     made = [coerce(context, expr, oid, node=node) for expr, oid in zip(given, actual, strict=True)]
-    collation = merged(context, [expr for expr in made if context.collatable(expr.type)])
+    collation = merged(context, [expr for expr in made if context.collatable(expr.type)], node)
     impl = operators.implement(name, 0 if left is None else actual[0], actual[-1], context.types, collation)
     if impl.session:
         context.uses.add("timezone")
@@ -133,7 +133,7 @@ def any_of(
     if not wanted:
         context.refuse("an array type", node)
     array = coerce(context, array, wanted, node=node)
-    collation = merged(context, [expr for expr in (made, array) if context.collatable(expr.type)])
+    collation = merged(context, [expr for expr in (made, array) if context.collatable(expr.type)], node)
     impl = operators.implement(name, actual[0], actual[1], context.types, collation)
     if impl.session:
         context.refuse("ANY with an operator that depends on the session", node)

@@ -21,8 +21,11 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def merged(context: Context, exprs: Sequence[Expr]) -> Collation | None:
-    """The collation of what is made of several values. None: conflicting, or none of them has one."""
+def merged(context: Context, exprs: Sequence[Expr], node: Node | None = None) -> Collation | None:
+    """The collation of what is made of several values. None: conflicting, or none of them has one.
+
+    Of two that COLLATE names PostgreSQL makes an error at once, whether the collation matters or not.
+    """
     found: Collation | None = None
     for expr in exprs:
         collation = expr.shape.collation
@@ -35,7 +38,7 @@ def merged(context: Context, exprs: Sequence[Expr]) -> Collation | None:
         elif collation.explicit != found.explicit:
             found = collation if collation.explicit else found
         elif found.explicit:
-            return None
+            context.refuse("two collations that were asked for", node)
         elif found.name == "default":
             found = collation
         elif collation.name != "default":
@@ -51,6 +54,13 @@ def shape(context: Context, oid: int, typmod: int = -1, given: Sequence[Expr] = 
     return Shape(oid, typmod, merged(context, collatable) if collatable else context.default_collation)
 
 
+def outside(shape: Shape) -> Shape:
+    """Of a query's column, as what is around sees it: what COLLATE asked for within is no more than implied there."""
+    if shape.collation is None:
+        return shape
+    return shape._replace(collation=shape.collation._replace(explicit=False))
+
+
 def coerce(context: Context, expr: Expr, target: int, how: str = IMPLICIT, node: Node | None = None) -> Expr:
     """The expression as a value of another type, its modifier left aside. Unsupported where that cannot be."""
     if expr.type == target or target == t.ANY:
@@ -61,8 +71,6 @@ def coerce(context: Context, expr: Expr, target: int, how: str = IMPLICIT, node:
         return expr
     if isinstance(expr, Const | Literal) and expr.type == t.UNKNOWN:
         return _literal(context, expr, target, node)
-    if isinstance(expr, Const) and expr.value is None:
-        return Const(shape(context, target), None)
     if isinstance(expr, Param) and expr.type == t.UNKNOWN:
         context.deduce(expr.number, target, node)
         if not context.types.known(target):
@@ -71,6 +79,8 @@ def coerce(context: Context, expr: Expr, target: int, how: str = IMPLICIT, node:
     if expr.type == t.UNKNOWN:
         context.refuse("an expression whose type is not known", node)
     found = pathway(context.types, expr.type, target, how)
+    if found and isinstance(expr, Const) and expr.value is None:
+        return Const(shape(context, target), None)
     made = shape(context, target, -1, [expr])
     name = f"cast:{expr.type}:{target}"
     if found == "b":

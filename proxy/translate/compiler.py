@@ -166,8 +166,8 @@ class CompiledPlan:
         self, parameters: Sequence[bytes | None], formats: Sequence[int], session: SessionSettings
     ) -> CompiledRead:
         bound = self._values(parameters, formats, session)
-        if self.trials.bound:
-            constants.check_bound(self.trials.bound, Run(session, self.types, bound, 0, self.literals))
+        if self.trials.bound or self.trials.written:
+            constants.check_bound(self.trials, Run(session, self.types, bound, 0, self.literals))
         return CompiledRead(self, bound, session)
 
     def _values(

@@ -22,17 +22,22 @@ class Trials(NamedTuple):
     """The same in every execution of a text."""
     bound: tuple[Evaluate, ...] = ()
     """What depends on parameters or the session."""
+    written: tuple[Evaluate, ...] = ()
+    """Constants whose text is read by the session's settings: PostgreSQL reads it before anything else."""
 
 
 def trials(query: Query, run: Run) -> Trials:
     """Unsupported if one fails whose value is known by now; those that never change are left out."""
     compiler = Compiler(_no_queries)
-    always, bound = [], []
+    always: list[Evaluate] = []
+    bound: list[Evaluate] = []
+    written: list[Evaluate] = []
     for expr in _tried(query):
         made = compiler(expr)
         parts = list(walk(expr))
         if any(isinstance(part, Param) or (isinstance(part, Call) and part.session) for part in parts):
-            bound.append(made)
+            constant = isinstance(expr, Call) and expr.name.startswith("input:")
+            (written if constant else bound).append(made)
             continue
         literals = [part for part in parts if isinstance(part, Literal)]
         try:
@@ -43,7 +48,7 @@ def trials(query: Query, run: Run) -> Trials:
             raise
         if literals:
             always.append(made)
-    return Trials(tuple(always), tuple(bound))
+    return Trials(tuple(always), tuple(bound), tuple(written))
 
 
 def _tried(query: Query) -> Iterator[Expr]:
@@ -65,15 +70,17 @@ def check(made: tuple[Evaluate, ...], run: Run) -> None:
             raise Unsupported("a constant expression that fails") from None
 
 
-def check_bound(made: tuple[Evaluate, ...], run: Run) -> None:
-    """Inexact if one fails. What this proxy cannot compute counts where it is needed."""
-    for evaluate in made:
+def check_bound(trials: Trials, run: Run) -> None:
+    """Inexact if one fails, or if a constant's text cannot be read here: it may be one that PostgreSQL refuses. What
+    else this proxy cannot compute counts where it is needed."""
+    for evaluate in (*trials.written, *trials.bound):
         try:
             evaluate((), run)
         except ReadError:
             raise Inexact("an expression of parameters that fails") from None
         except Inexact:
-            continue
+            if evaluate in trials.written:
+                raise
 
 
 def _no_queries(query: object) -> Any:

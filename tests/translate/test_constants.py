@@ -34,3 +34,20 @@ def test_of_parameters_it_is_known_when_they_are() -> None:
 def test_what_is_not_known_yet_is_left_to_the_run() -> None:
     text = "SELECT id FROM orders WHERE now() > now() - interval '1 day'"
     compile_read(text, book(), "shop", ("public",)).bind((), (), SessionSettings())
+
+
+@pytest.mark.parametrize(
+    "condition", ["placed = 'garbage'", "false AND placed = '1'", "placed IN ('2024-01-01', 'x')"]
+)
+def test_a_constant_that_the_session_has_to_read_is_read_even_if_no_row_needs_it(condition: str) -> None:
+    plan = compile_read(
+        f"SELECT id, placed FROM (SELECT id, NULL::timestamptz AS placed FROM orders) o WHERE {condition}",
+        book(), "shop", ("public",),
+    )  # fmt: skip
+    with pytest.raises(Inexact):
+        plan.bind((), (), SessionSettings())
+
+
+def test_a_constant_that_the_session_reads_as_it_should() -> None:
+    text = "SELECT id FROM orders WHERE '2024-01-01 12:00'::timestamptz < '2024-01-02 00:00+02'"
+    compile_read(text, book(), "shop", ("public",)).bind((), (), SessionSettings(time_zone="Asia/Tokyo"))
