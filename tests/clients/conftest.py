@@ -38,9 +38,11 @@ from proxy.admin.status import Status
 from proxy.names import quote_identifier
 from tests.clients.endpoint import Endpoint, Kind, NeverHappened, await_row
 from tests.clients.programs import PostgresPrograms
+from tests.clients.reading import MAKE, ROWS, Readings
 from tests.clients.ruled import ANCHOR, ruled_tables
 from tests.support.proxy import ProxyProcess
 from tests.support.shares import note_reads, reads_of
+from tests.support.waiting import eventually
 
 _numbers = count(1)
 
@@ -119,7 +121,7 @@ def fresh_database(
         await_row(
             superuser,
             "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = %(name)s"
-            " AND application_name <> 'causeway')",
+            " AND application_name NOT IN ('causeway', 'causeway shadow'))",
             {"name": name},
         )
         if kind in MIRRORING:
@@ -201,6 +203,12 @@ class ServingProxy:
 
     def all_reads(self) -> Counter[str]:
         return reads_of(status_of(self._proxy).serving)
+
+    def of(self, database: str) -> tuple[int, int]:
+        """Reads of one database, by the store and by PostgreSQL."""
+        serving = status_of(self._proxy).serving
+        tables = [] if serving is None else [one for one in serving.tables if one.database == database]
+        return sum(one.store for one in tables), sum(one.postgres for one in tables)
 
 
 @pytest.fixture(scope="session")
@@ -323,3 +331,28 @@ def endpoint(request: pytest.FixtureRequest, endpoint_kind: Kind, direct: Endpoi
         return direct
     running = cast("Endpoint", request.getfixturevalue(f"{endpoint_kind}_endpoint"))
     return replace(running, user=direct.user, password=direct.password, dbname=direct.dbname)
+
+
+@pytest.fixture
+def readings(request: pytest.FixtureRequest, endpoint: Endpoint, direct: Endpoint) -> Iterator[Readings]:
+    """A table to be read, at rest; where its reads are served, the store must have answered most of them."""
+    for statement in MAKE:
+        endpoint.execute(statement)
+    found = Readings(endpoint, direct)
+    if endpoint.kind != "primary_switch":
+        yield found
+        return
+    serving: ServingProxy = request.getfixturevalue("serving_proxy")
+    with endpoint.connect() as connection:
+
+        def served() -> bool:
+            """The table's phase is another one moments after it has come to be."""
+            before, _ = serving.of(endpoint.dbname)
+            row = connection.execute("SELECT count(*) FROM readings").fetchone()
+            return row == (ROWS + 1,) and serving.of(endpoint.dbname)[0] > before
+
+        eventually(served)
+    store, postgres = serving.of(endpoint.dbname)
+    yield found
+    by_store, by_postgres = serving.of(endpoint.dbname)
+    assert by_store - store > by_postgres - postgres, serving.all_reads()

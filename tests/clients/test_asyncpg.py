@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 
 from tests.clients.endpoint import PATIENCE, Endpoint, await_running
+from tests.clients.reading import Readings, with_marker
 
 pytestmark = pytest.mark.integration
 
@@ -401,3 +402,25 @@ async def test_tls(endpoint: Endpoint, direct_tls: bool) -> None:
 
 async def discard(chunk: bytes) -> None:
     """A sink for COPY."""
+
+
+async def test_reads_of_a_table(readings: Readings) -> None:
+    """Through the statement cache and without one, in a block, and as prepared statements that stay."""
+    reads = with_marker("$1")
+
+    async def ask(endpoint: Endpoint) -> list[Any]:
+        found: list[Any] = []
+        for cache in (100, 0):
+            connection = await connect(endpoint, statement_cache_size=cache)
+            found += [await connection.fetch(*read) for read in reads * 2]
+            found += [await connection.fetchrow(*read) for read in reads]
+            async with connection.transaction():
+                found += [await connection.fetch(*read) for read in reads]
+            prepared = [(await connection.prepare(text), value) for text, value in reads]
+            for statement, value in prepared * 2:
+                found.append([[attribute.type.oid for attribute in statement.get_attributes()]])
+                found.append(await statement.fetch(value))
+            await connection.close()
+        return found
+
+    assert await ask(readings.endpoint) == await ask(readings.direct)

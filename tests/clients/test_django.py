@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings  # type: ignore[import-untyped]
 
 from tests.clients.endpoint import PATIENCE, Endpoint, await_waiting_for_lock
+from tests.clients.reading import ROWS, Readings
 
 pytestmark = pytest.mark.integration
 
@@ -39,6 +40,7 @@ from django.db import (  # type: ignore[import-untyped]  # noqa: E402
     DatabaseError,
     IntegrityError,
     connection,
+    models,
     transaction,
 )
 from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value, Window  # type: ignore[import-untyped]  # noqa: E402
@@ -271,3 +273,49 @@ def test_connection_pool(endpoint: Endpoint) -> None:
         connection.close()
         connection.close_pool()
         use(endpoint)
+
+
+class Reading(models.Model):  # type: ignore[misc]
+    """Of a table that no migration makes."""
+
+    id = models.IntegerField(primary_key=True)
+    flag = models.BooleanField(null=True)
+    small = models.SmallIntegerField(null=True)
+    exact = models.DecimalField(max_digits=12, decimal_places=3, null=True)
+    words = models.TextField(null=True)
+    instant = models.DateTimeField(null=True)
+    label = models.UUIDField(null=True)
+    document = models.JSONField(null=True)
+
+    class Meta:
+        app_label = "elsewhere"
+        managed = False
+        db_table = "readings"
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+def test_reads_of_a_table(readings: Readings, server_side: bool) -> None:
+    every = Reading.objects.order_by("id")
+
+    def ask(endpoint: Endpoint) -> list[Any]:
+        use(endpoint, server_side_binding=server_side)
+        found: list[Any] = []
+        for _ in range(2):
+            found += [
+                list(every.filter(id__lt=30).values_list()),
+                Reading.objects.get(id=7).words,
+                list(every.filter(label=uuid.UUID(int=0x17)).values_list("id", flat=True)),
+                list(every.filter(words__startswith="wörd 1", flag=True)[:5].values_list("id", "exact")),
+                list(
+                    every.values_list("small").annotate(rows=Count("id"), all=Sum("exact")).order_by("small")
+                ),
+                every.filter(Q(small=3) | Q(flag__isnull=True)).count(),
+                every.filter(id=ROWS + 1).exists(),
+            ]
+        with transaction.atomic():
+            found.append([reading.instant for reading in every.filter(id__in=[3, 5, 9])])
+            found.append(every.last().document)
+        connection.close()
+        return found
+
+    assert readings.same(ask)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients.endpoint import Endpoint
 from tests.clients.programs import find_jar, find_program, run
+from tests.clients.reading import READS, Readings
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +46,12 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_jdbc(endpoint: Endpoint, java: list[str], scenario: str) -> None:
     environment = endpoint.environment() | {"ROOT_CERTIFICATE": endpoint.root_certificate}
     assert run([*java, scenario], environment).stdout == f"done: {scenario}\n"
+
+
+def test_reads_of_a_table(readings: Readings, java: list[str]) -> None:
+    command = [*java[:-1], "Reads", *(part for text, value in READS for part in (text, str(value)))]
+    found = readings.same(lambda endpoint: run(command, endpoint.environment()).stdout)
+    assert found.count("extendedCacheEverything") >= len(READS)
 
 
 def test_every_scenario_is_collected(java: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.clients.endpoint import Endpoint
 from tests.clients.programs import find_program, run
+from tests.clients.reading import Readings, with_marker
 
 pytestmark = pytest.mark.integration
 
@@ -31,15 +33,21 @@ def node_modules() -> str:
     return run([str(HERE / "install.sh")], timeout=300).stdout.strip()
 
 
-def run_scenario(endpoint: Endpoint, script: str, scenario: str) -> None:
+def node(endpoint: Endpoint, script: str, argument: str, **more: str) -> str:
+    """What a script prints."""
     environment = endpoint.environment() | {
         "NODE_PATH": node_modules(),
         "SOCKET_DIRECTORY": endpoint.socket_directory,
         "SOCKET_PORT": str(endpoint.socket_port),
         "ROOT_CERTIFICATE": endpoint.root_certificate,
+        **more,
     }
-    command = [find_program("node", "nodejs"), "--unhandled-rejections=strict", str(HERE / script), scenario]
-    assert run(command, environment).stdout == f"done: {scenario}\n"
+    command = [find_program("node", "nodejs"), "--unhandled-rejections=strict", str(HERE / script), argument]
+    return run(command, environment).stdout
+
+
+def run_scenario(endpoint: Endpoint, script: str, scenario: str) -> None:
+    assert node(endpoint, script, scenario) == f"done: {scenario}\n"
 
 
 @pytest.mark.parametrize("scenario", scenarios("node_postgres.js"))
@@ -50,6 +58,13 @@ def test_node_postgres(endpoint: Endpoint, scenario: str) -> None:
 @pytest.mark.parametrize("scenario", scenarios("postgres_js.js"))
 def test_postgres_js(endpoint: Endpoint, scenario: str) -> None:
     run_scenario(endpoint, "postgres_js.js", scenario)
+
+
+@pytest.mark.parametrize("driver", ["node-postgres", "postgres.js"])
+def test_reads_of_a_table(readings: Readings, driver: str) -> None:
+    reads = json.dumps(with_marker("$1"))
+    found = readings.same(lambda endpoint: node(endpoint, "reads.js", driver, READS=reads))
+    assert found.count("in a block") >= len(with_marker("$1"))
 
 
 @pytest.mark.parametrize("script", ["node_postgres.js", "postgres_js.js"])

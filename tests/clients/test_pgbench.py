@@ -9,6 +9,7 @@ import pytest
 
 from tests.clients.endpoint import Endpoint
 from tests.clients.programs import PostgresPrograms, run
+from tests.clients.reading import ROWS, Readings
 
 pytestmark = pytest.mark.integration
 
@@ -129,3 +130,25 @@ def test_serialization_failures_are_retried(pgbench: Pgbench) -> None:
     )
     pgbench.load("-M", "prepared", "-f", script.name, "--max-tries=10000")
     assert pgbench.endpoint.query("SELECT bbalance FROM pgbench_branches") == [(CLIENTS * TRANSACTIONS,)]
+
+
+def test_reads_of_a_table(readings: Readings, programs: PostgresPrograms, tmp_path: Path) -> None:
+    """In every query mode, alone and several between two Syncs; in a block, which only simple statements may begin."""
+    pgbench = Pgbench(programs["pgbench"], readings.endpoint, tmp_path)
+    reads = (
+        f"\\set id random(1, {ROWS})\n"
+        "SELECT words FROM readings WHERE id = :id \\gset\n"
+        "SELECT id FROM readings WHERE id BETWEEN :id AND :id + 5 ORDER BY id DESC LIMIT 1;\n"
+        "BEGIN;\nSELECT big FROM readings WHERE id = :id;\nSELECT count(*) FROM readings WHERE id > :id;\nEND;\n"
+    )
+    alone, piped = tmp_path / "alone.sql", tmp_path / "piped.sql"
+    alone.write_text(reads)
+    piped.write_text(
+        f"\\set id random(1, {ROWS})\n\\startpipeline\n"
+        + "SELECT words FROM readings WHERE id = :id;\n" * 5
+        + "\\endpipeline\n"
+    )
+    for mode in ("simple", "extended", "prepared"):
+        pgbench.load("-M", mode, "-f", alone.name, transactions=10)
+    for mode in ("extended", "prepared"):
+        pgbench.load("-M", mode, "-f", piped.name, transactions=10)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.clients.endpoint import Endpoint, await_running
 from tests.clients.programs import TIMEOUT, PostgresPrograms, major_version, run
+from tests.clients.reading import Readings, with_literals
 
 pytestmark = pytest.mark.integration
 
@@ -369,3 +370,23 @@ def test_output_closed_early(psql: Psql) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"1\t" + b"x" * 500 + b"\n"
         process.kill()
+
+
+def test_reads_of_a_table(readings: Readings, psql_program: str, tmp_path: Path) -> None:
+    """One by one, in a block, in a crosstab, described; aligned, which takes the columns' types to tell numbers by."""
+    reads = with_literals()
+    script = (
+        ";\n".join(reads)
+        + ";\nBEGIN;\n"
+        + ";\n".join(reads)
+        + ";\nCOMMIT;\n"
+        + "SELECT id, flag, numbers, padded FROM readings WHERE id < 5 ORDER BY id \\gdesc\n"
+        + "SELECT id, flag, numbers, padded FROM readings WHERE id < 5 ORDER BY id;\n"
+        + "SELECT small, padded, id FROM readings WHERE id BETWEEN 1 AND 5 ORDER BY id \\crosstabview\n"
+        + "SELECT words AS found FROM readings WHERE id = 9 \\gset\n\\echo :found\n"
+    )
+
+    def ask(endpoint: Endpoint) -> str:
+        return Psql(psql_program, endpoint, tmp_path)("-v", "ON_ERROR_STOP=1", stdin=script).stdout
+
+    assert readings.same(ask).endswith("wörd 9\n")

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.range import Range
 
 from tests.clients.endpoint import PATIENCE, Endpoint, await_running
+from tests.clients.reading import Readings, with_marker
 
 pytestmark = pytest.mark.integration
 
@@ -401,3 +402,28 @@ def test_unix_socket(endpoint: Endpoint, direct: Endpoint) -> None:
         with pytest.raises(errors.QueryCanceled):
             connection.execute("SELECT pg_sleep(2000)")
         thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_reads_of_a_table(readings: Readings, binary: bool) -> None:
+    """Outside a block and in one, unprepared and prepared, one at a time and in a pipeline."""
+    reads = with_marker("%s")
+
+    def ask(endpoint: Endpoint) -> list[Any]:
+        found: list[Any] = []
+        with psycopg.connect(endpoint.dsn(), autocommit=True) as connection:
+            for prepare in (False, True, True):
+                for text, value in reads:
+                    cursor = connection.cursor(binary=binary).execute(text, [value], prepare=prepare)
+                    assert cursor.description is not None
+                    shown = [(column.name, column.type_code) for column in cursor.description]
+                    found.append((shown, cursor.fetchall()))
+            with connection.transaction():
+                for text, value in reads:
+                    found.append(connection.cursor(binary=binary).execute(text, [value]).fetchall())
+            with connection.pipeline():
+                cursors = [connection.cursor(binary=binary).execute(text, [value]) for text, value in reads]
+                found += [cursor.fetchall() for cursor in cursors]
+            return found
+
+    assert readings.same(ask)

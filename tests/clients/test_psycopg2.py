@@ -22,6 +22,7 @@ import psycopg2.sql
 import pytest
 
 from tests.clients.endpoint import PATIENCE, Endpoint, await_row, await_running
+from tests.clients.reading import Readings, with_marker
 
 pytestmark = pytest.mark.integration
 
@@ -401,3 +402,27 @@ def test_tls(endpoint: Endpoint) -> None:
         cursor.execute("SELECT sum(n), string_agg(n::text, '') FROM t")
         assert cursor.fetchone() == (19_999_900_000, "".join(map(str, range(200_000))))
     connection.close()
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_reads_of_a_table(readings: Readings, autocommit: bool) -> None:
+    """Each by itself, and in a block with others."""
+
+    def ask(endpoint: Endpoint) -> list[Any]:
+        connection = connect(endpoint)
+        connection.autocommit = autocommit
+        found = []
+        with connection.cursor() as cursor:
+            for text, value in with_marker("%s") * 2:
+                cursor.execute(text, [value])
+                shown = [(column.name, column.type_code) for column in cursor.description]
+                found.append((shown, [[_comparable(value) for value in row] for row in cursor.fetchall()]))
+        connection.rollback()
+        connection.close()
+        return found
+
+    assert readings.same(ask)
+
+
+def _comparable(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value

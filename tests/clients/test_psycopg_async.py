@@ -11,6 +11,7 @@ import psycopg_pool
 import pytest
 
 from tests.clients.endpoint import Endpoint, await_running
+from tests.clients.reading import Readings, with_marker
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +28,7 @@ async def test_async_concurrency_and_cancellation(
     endpoint: Endpoint, direct: Endpoint, aconnection: AsyncConnection
 ) -> None:
     async with aconnection.cursor() as cursor:
-        await cursor.execute("CREATE TABLE t (id int, n int)")
+        await cursor.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
         await cursor.executemany("INSERT INTO t VALUES (%s, %s)", [(n, n * n) for n in range(1000)])
     await aconnection.commit()
 
@@ -88,3 +89,21 @@ async def test_async_pipeline_copy_and_cursor(aconnection: AsyncConnection) -> N
         portions.itersize = 100
         await portions.execute("SELECT n FROM t WHERE w = 'copied' ORDER BY n")
         assert [row[0] async for row in portions] == list(range(5000))
+
+
+@pytest.mark.parametrize("binary", [False, True])
+async def test_reads_of_a_table(readings: Readings, binary: bool) -> None:
+    """From several tasks at once, each with prepared statements of its own."""
+
+    async def reader(endpoint: Endpoint) -> list[Any]:
+        async with await psycopg.AsyncConnection.connect(
+            endpoint.dsn(), autocommit=True, prepare_threshold=1
+        ) as connection:
+            found = []
+            for text, value in with_marker("%s") * 3:
+                cursor = await connection.cursor(binary=binary).execute(text, [value])
+                found.append(await cursor.fetchall())
+            return found
+
+    expected = await reader(readings.direct)
+    assert await asyncio.gather(*(reader(readings.endpoint) for _ in range(3))) == [expected] * 3

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    Select,
     String,
     Table,
     UniqueConstraint,
@@ -47,6 +48,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.exc import StaleDataError
 
 from tests.clients.endpoint import Endpoint
+from tests.clients.reading import Readings
 
 pytestmark = pytest.mark.integration
 
@@ -314,3 +316,57 @@ async def test_async_orm(async_engine: AsyncEngine) -> None:
             await connection.execute(text("SELECT 1 / 0"))
         await connection.rollback()
         assert await connection.scalar(text("SELECT 1")) == 1
+
+
+def reads_of(table: Table) -> list[Select[Any]]:
+    """What an application's models come down to."""
+    few = select(table).where(table.c.id < 20).order_by(table.c.id)
+    by_short = func.count().label("rows")
+    other = table.alias()
+    return [
+        few,
+        select(table).where(table.c.id == 7),
+        select(table.c.words, table.c.exact).where(table.c.words.like("%1")).order_by(table.c.id).limit(7),
+        select(table.c.short, by_short).group_by(table.c.short).having(by_short > 1).order_by(table.c.short),
+        select(table.c.id, other.c.words)
+        .outerjoin(other, other.c.id == table.c.small)
+        .where(table.c.id.in_([1, 2, 3, 8]))
+        .order_by(table.c.id),
+        select(func.count(), func.max(table.c.moment)).select_from(table).where(table.c.flag.is_(True)),
+    ]
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_reads_of_a_reflected_table(readings: Readings, driver: str) -> None:
+    def ask(endpoint: Endpoint) -> list[Any]:
+        engine = create_engine(url(endpoint, driver), connect_args=without_tls(driver))
+        table = Table("readings", MetaData(), autoload_with=engine)
+        found = []
+        for query in reads_of(table) * 2:
+            with engine.connect() as connection:
+                found.append([[_comparable(value) for value in row] for row in connection.execute(query)])
+        engine.dispose()
+        return found
+
+    assert readings.same(ask)
+
+
+async def test_reads_of_a_reflected_table_through_asyncpg(readings: Readings) -> None:
+    async def ask(endpoint: Endpoint) -> list[Any]:
+        engine = create_async_engine(url(endpoint, "asyncpg"), connect_args=without_tls("asyncpg"))
+        found = []
+        async with engine.connect() as connection:
+            table = await connection.run_sync(
+                lambda plain: Table("readings", MetaData(), autoload_with=plain)
+            )
+        for query in reads_of(table) * 2:
+            async with engine.connect() as connection:
+                found.append([list(row) for row in await connection.execute(query)])
+        await engine.dispose()
+        return found
+
+    assert await ask(readings.endpoint) == await ask(readings.direct)
+
+
+def _comparable(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
