@@ -256,6 +256,21 @@ class Binder:
         made = arg.shape._replace(collation=Collation(names[-1], True, True, "c", True))
         return Call(made, f"collate:{names[-1]}", (arg,), lambda value: value)
 
+    def subscript(self, node: Node) -> Expr:
+        """An element of an array, which counts from 1 here: others are not read (`transformContainerSubscripts`)."""
+        context = self.context
+        array = self.expr(node["arg"])
+        indices = [one.get("A_Indices") for one in node["indirection"]]
+        element = context.types.element(array.type)
+        if len(indices) != 1 or indices[0] is None or indices[0].get("is_slice") or not element:
+            context.refuse("a field, a slice, or a subscript of what is no array", node)
+        index = self.expr(indices[0]["uidx"])
+        if index.type not in (t.INT2, t.INT4):
+            context.refuse("a subscript that is no integer", node)
+        return Call(
+            shape(context, element, array.shape.typmod, [array]), f"[]:{array.type}", (array, index), _item
+        )
+
     def array(self, node: Node, oid: int = 0, typmod: int = -1) -> Expr:
         """With an array's type, its items are cast to that type's."""
         context = self.context
@@ -358,6 +373,10 @@ def _has_columns(expr: Expr) -> bool:
     )
 
 
+def _item(array: tuple[object, ...], index: int) -> object:
+    return array[index - 1] if 0 < index <= len(array) else None
+
+
 _HANDLERS: dict[str, Callable[[Binder, Node], Expr]] = {
     "ColumnRef": Binder.column,
     "ParamRef": Binder.param,
@@ -372,6 +391,7 @@ _HANDLERS: dict[str, Callable[[Binder, Node], Expr]] = {
     "MinMaxExpr": Binder.extreme,
     "CollateClause": Binder.collate,
     "A_ArrayExpr": Binder.array,
+    "A_Indirection": Binder.subscript,
     "SQLValueFunction": Binder.value_function,
     "SubLink": Binder.sublink,
     "FuncCall": Binder.call,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from proxy.translate import fields, moments, numbers, strings, to_char
+from proxy.translate import fields, jsons, moments, numbers, strings, to_char
 from proxy.translate import types as t
 from proxy.translate.api import Inexact, ReadError, Unsupported
 from proxy.translate.casts import Impl, _zone
@@ -257,4 +257,5 @@ _TABLE: dict[tuple[str, tuple[int, ...]], Impl] = {
         lambda run, us, form: to_char.moment(moments.to_local(us, _zone(run)), form), session=True
     ),
     ("jsonb_array_length", (t.JSONB,)): Impl(_json_length),
+    ("jsonb_typeof", (t.JSONB,)): Impl(jsons.kind),
 }

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from proxy.documents.arrays import _read as read_array
-from proxy.translate import moments, numbers
+from proxy.translate import jsons, moments, numbers
 from proxy.translate import types as t
 from proxy.translate.api import Inexact, ReadError, SessionSettings
 from proxy.translate.types import Types
@@ -251,6 +251,7 @@ def _plain_parser(oid: int) -> Parser | None:
         t.INTERVAL: interval,
         t.UUID: uuid,
         t.BYTEA: bytea,
+        t.JSONB: jsons.parse,
     }
     return found.get(oid)
 

@@ -7,13 +7,13 @@ import operator as py
 from collections.abc import Callable
 from typing import Any
 
-from proxy.translate import moments, numbers, strings
+from proxy.translate import jsons, moments, numbers, regexes, strings
 from proxy.translate import types as t
 from proxy.translate.api import Inexact, ReadError, Unsupported
 from proxy.translate.casts import Impl, _zone
 from proxy.translate.runtime import Run
 from proxy.translate.types import Types
-from proxy.translate.values import Collation, Interval, Jsonb, Key, equality_key, order_key
+from proxy.translate.values import Collation, Interval, Key, equality_key, order_key
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": py.eq,
@@ -80,10 +80,39 @@ def implement(name: str, left: int, right: int, types: Types, collation: Collati
         return comparison(name, left, right, types, collation)
     if name in ("~~", "!~~", "~~*", "!~~*"):
         return _like(name, left, collation)
+    if name in ("~", "!~", "~*", "!~*") and left == right == t.TEXT:
+        return _regex(name, collation)
+    if name in _OF_ARRAYS and types.element(left) and left == right:
+        return _of_arrays(name, types.element(left), types, collation)
     found = _arithmetic(name, left, right) or _TABLE.get((name, left, right))
     if found is None:
         raise Unsupported(f"operator {name} of {types.name(left) if left else ''} {types.name(right)}")
     return found
+
+
+def _regex(name: str, collation: Collation | None) -> Impl:
+    if collation is None or not collation.deterministic:
+        raise Unsupported("a regular expression in a collation that is not deterministic")
+    wanted, ignore_case = not name.startswith("!"), name.endswith("*")
+    return Impl(lambda value, pattern: regexes.matches(value, pattern, ignore_case=ignore_case) is wanted)
+
+
+_OF_ARRAYS = ("@>", "<@", "&&")
+
+
+def _of_arrays(name: str, element: int, types: Types, collation: Collation | None) -> Impl:
+    """Elements that are equal; NULL is in no array (`array_contain_compare`)."""
+    key = equality_key(element, types, collation)
+
+    def keys(array: tuple[Any, ...]) -> set[Any]:
+        return {key(item) for item in array if item is not None}
+
+    def within(some: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
+        return None not in some and keys(some) <= keys(others)
+
+    if name == "&&":
+        return Impl(lambda one, other: not keys(one).isdisjoint(keys(other)))
+    return Impl(within if name == "<@" else lambda one, other: within(other, one))
 
 
 def _like(name: str, left: int, collation: Collation | None) -> Impl:
@@ -219,29 +248,8 @@ def _tz(compute: Callable[[int, Interval, Any], int], sign: int) -> Impl:
     return Impl(run, session=True)
 
 
-def _json_get(value: Jsonb, key: Any) -> Any:
-    inside = value.value
-    if isinstance(key, str):
-        return inside.get(key, _MISSING) if isinstance(inside, dict) else _MISSING
-    if not isinstance(inside, list):
-        inside = [] if isinstance(inside, dict) else [inside]
-    return inside[key] if -len(inside) <= key < len(inside) else _MISSING
-
-
-_MISSING = object()
-
-
-def _json_text(value: Jsonb, key: Any) -> str | None:
-    found = _json_get(value, key)
-    if found is _MISSING or found is None:
-        return None
-    if isinstance(found, str):
-        return found
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, dict | list):
-        raise Inexact("the text of a JSON object or array")
-    return f"{found:f}"
+def _of_json(found: Callable[[Any, Any], Any], told: Callable[[Any], Any]) -> Impl:
+    return Impl(lambda value, key: told(found(value.value, key)))
 
 
 _TABLE: dict[tuple[str, int, int], Impl] = {
@@ -270,8 +278,17 @@ _TABLE: dict[tuple[str, int, int], Impl] = {
     ("-", 0, t.NUMERIC): Impl(lambda value: numbers.numeric(value.copy_negate())),
     ("-", 0, t.FLOAT8): Impl(py.neg),
     ("-", 0, t.FLOAT4): Impl(py.neg),
-    ("->>", t.JSONB, t.TEXT): Impl(_json_text),
-    ("->>", t.JSONB, t.INT4): Impl(_json_text),
+    ("->", t.JSONB, t.TEXT): _of_json(jsons.field, jsons.shown),
+    ("->", t.JSONB, t.INT4): _of_json(jsons.element, jsons.shown),
+    ("#>", t.JSONB, t.TEXTS): _of_json(jsons.at, jsons.shown),
+    ("->>", t.JSONB, t.TEXT): _of_json(jsons.field, jsons.text),
+    ("->>", t.JSONB, t.INT4): _of_json(jsons.element, jsons.text),
+    ("#>>", t.JSONB, t.TEXTS): _of_json(jsons.at, jsons.text),
+    ("@>", t.JSONB, t.JSONB): Impl(jsons.contains),
+    ("<@", t.JSONB, t.JSONB): Impl(lambda one, other: jsons.contains(other, one)),
+    ("?", t.JSONB, t.TEXT): Impl(jsons.has),
+    ("?|", t.JSONB, t.TEXTS): Impl(jsons.has_any),
+    ("?&", t.JSONB, t.TEXTS): Impl(jsons.has_all),
     **{("+", 0, oid): Impl(lambda value: value) for oid in (*t.INTEGERS, *t.FLOATS, t.NUMERIC)},
     **{("-", 0, oid): Impl(lambda value, oid=oid: numbers.integer(oid, -value)) for oid in t.INTEGERS},
 }

@@ -98,14 +98,26 @@ def like_regex(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    if pattern.count("%") > 8:
-        raise Inexact("a LIKE pattern with many wildcards")
-    return re.compile(like_regex(pattern), re.DOTALL)
+def _pieces(pattern: str) -> tuple[tuple[re.Pattern[str], ...], int]:
+    """What stands between the `%` of a LIKE pattern: each matches texts of one length, which is given of the last."""
+    pieces = like_regex(pattern).split(".*")
+    size = len(re.sub(r"\\.", "x", pieces[-1], flags=re.DOTALL))
+    return tuple(re.compile(piece, re.DOTALL) for piece in pieces), size
 
 
 def like(value: str, pattern: str) -> bool:
-    return _compiled(pattern).fullmatch(value) is not None
+    """Each piece where it is found first: what is behind it has the most room so. No way is tried twice, however many
+    pieces there are."""
+    (first, *others), size = _pieces(pattern)
+    if not others:
+        return first.fullmatch(value) is not None
+    found = first.match(value)
+    for piece in others[:-1]:
+        if found is None:
+            return False
+        found = piece.search(value, found.end())
+    start = len(value) - size
+    return found is not None and start >= found.end() and others[-1].fullmatch(value, start) is not None
 
 
 def like_escape(pattern: str, escape: str) -> str:

@@ -29,6 +29,7 @@ JSON: Final = 114
 FLOAT4: Final = 700
 FLOAT8: Final = 701
 UNKNOWN: Final = 705
+TEXTS: Final = 1009
 BPCHAR: Final = 1042
 VARCHAR: Final = 1043
 DATE: Final = 1082

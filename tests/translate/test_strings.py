@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.translate import strings
 from proxy.translate.api import Inexact, ReadError, Unsupported
@@ -27,6 +31,20 @@ UTF8 = strings.Case(Collation("default", True, True, "utf8"))
 )
 def test_like(value: str, pattern: str, expected: bool) -> None:
     assert strings.like(value, pattern) is expected
+
+
+_PARTS = ("a", "b", "%", "_", "\\%", "\\_", "\\\\", "*", ".", "\n", "%")
+
+
+@given(st.text("ab\n*.", max_size=8), st.lists(st.sampled_from(_PARTS), max_size=8).map("".join))
+def test_like_finds_a_way_where_there_is_one(value: str, pattern: str) -> None:
+    regex = re.compile(strings.like_regex(pattern), re.DOTALL)
+    assert strings.like(value, pattern) is (regex.fullmatch(value) is not None)
+
+
+def test_like_takes_no_longer_for_many_wildcards() -> None:
+    assert not strings.like("a" * 10_000, "%a" * 30 + "%b")
+    assert strings.like("a" * 10_000 + "b", "%a_" * 30 + "%b")
 
 
 def test_patterns_that_end_with_their_escape() -> None:

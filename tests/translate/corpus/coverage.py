@@ -28,7 +28,7 @@ CLASSES = {
     "12": "COALESCE, CASE, functions, arithmetic",
     "13": "limited sub-selects, scalar subqueries",
     "14": "NULLS LAST, dates, UNION, WITH",
-    "15": "window functions",
+    "15": "window functions; grouping sets, WITH RECURSIVE and other rarer things",
 }
 
 
@@ -69,15 +69,31 @@ def corpus() -> list[Recorded]:
     """`class| statement`, and behind `@@` its parameters; the first line says whose they are."""
     found = []
     for path in sorted(HERE.glob("*.sql")):
-        title, *lines = path.read_text().splitlines()
-        if path.name == "schema.sql":
-            continue
-        for line in lines:
-            group, _, rest = line.partition("| ")
-            sql, _, given = rest.partition(" @@ ")
-            values = tuple(literal_eval(given)) if given else ()
-            source = title.removeprefix("-- ").partition(":")[0].partition(",")[0]
-            found.append(Recorded(source, group, sql, values))
+        if path.name != "schema.sql":
+            found += _written(path)
+    return found
+
+
+def samples() -> dict[str, tuple[str, list[Recorded]]]:
+    """Public sample databases, which have tables of the same names: by name the SQL that makes one, and its reads."""
+    schemas = sorted((HERE / "samples").glob("*.schema.sql"))
+    return {
+        path.name.partition(".")[0]: (
+            path.read_text(),
+            _written(path.with_name(path.name.replace(".schema", ""))),
+        )
+        for path in schemas
+    }
+
+
+def _written(path: Path) -> list[Recorded]:
+    title, *lines = path.read_text().splitlines()
+    source = title.removeprefix("-- ").partition(":")[0].partition(",")[0]
+    found = []
+    for line in lines:
+        group, _, rest = line.partition("| ")
+        sql, _, given = rest.partition(" @@ ")
+        found.append(Recorded(source, group, sql, tuple(literal_eval(given)) if given else ()))
     return found
 
 
@@ -100,10 +116,11 @@ def page(reads: Sequence[Recorded], refused: dict[Recorded, str]) -> str:
         "Reads as applications and benchmarks send them, by class: how many of them are compiled and give exactly",
         "what PostgreSQL gives (rows, their text, order, row description). Those of Django and SQLAlchemy are recorded",
         "from applications that read through the proxy, with their parameters as they are sent; the others are written",
-        "in the manner of who sends them. They stand in `tests/translate/corpus`; this page is made by",
-        "`tests/translate/corpus/test_corpus.py` (`CAUSEWAY_TEST_WRITE_COVERAGE=1`), which fails when it is out of",
-        "date. Whatever is not compiled stays on PostgreSQL and is counted by reason. `FOR UPDATE` and other locking",
-        "reads (class 9) always do.",
+        "in the manner of who sends them. Chinook, DVD rental (Pagila) and Northwind are public sample databases, with",
+        "rows of our own and the questions that tutorials and exercises ask of them. All stand in",
+        "`tests/translate/corpus`; this page is made by `tests/translate/corpus/test_corpus.py`",
+        "(`CAUSEWAY_TEST_WRITE_COVERAGE=1`), which fails when it is out of date. Whatever is not compiled stays on",
+        "PostgreSQL and is counted by reason. `FOR UPDATE` and other locking reads (class 9) always do.",
         "",
         "| | class | all | " + " | ".join(sources) + " |",
         "|---|---|---|" + "---|" * len(sources),

@@ -49,7 +49,7 @@ def _plain_backslash(right: Any, pattern: str) -> Any:
 
 def _like(patch: Patch) -> None:
     _around(strings, "like_regex", _plain_backslash)(patch)
-    patch.setattr(strings, "_compiled", strings._compiled.__wrapped__)
+    patch.setattr(strings, "_pieces", strings._pieces.__wrapped__)
 
 
 def _null_joins(right: Any, *args: Any) -> Any:

@@ -11,3 +11,13 @@ SELECT price::numeric(6,1), round(price, 1), trunc(price), ceil(price), price::t
 SELECT nullif(author_id, 8), coalesce(nullif(title, ''), 'none') FROM book ORDER BY id LIMIT 9;
 SELECT $1::int + $2, $3::text @@ (1, 2, 'x');
 SELECT cast(1 as bigint) AS b, 1::smallint, 'abc'::varchar(2), 'abc'::char(5), '2020-01-01'::date + 1, '{1,2}'::int[], ARRAY[1,2], ARRAY['a',NULL];
+SELECT id, meta -> 'n', meta ->> 'n', meta -> 1, meta ->> -2, meta #> '{a}', meta #>> '{1}', meta -> 'a' ->> 0, jsonb_typeof(meta) FROM book ORDER BY id;
+SELECT id FROM book WHERE meta ->> 'a' = 'x7' OR meta ->> 'n' = $1 ORDER BY id @@ ('10',);
+SELECT id FROM book WHERE meta @> $1 ORDER BY id @@ ('{"a": "x4"}',);
+SELECT id FROM book WHERE meta @> '[2.5, 1]' OR '{"n": 4, "a": "x4", "z": 1}' @> meta ORDER BY id;
+SELECT id FROM book WHERE meta ? 'n' AND NOT meta ?| ARRAY['z', 'y'] AND meta ?& '{n,a}' ORDER BY id;
+SELECT id FROM book WHERE (meta -> 'n')::text::int > 20 ORDER BY id;
+SELECT id, tags[1], tags[2], tags[0], tags[pages], 'x' = ANY (tags) FROM book ORDER BY id;
+SELECT id FROM book WHERE tags @> ARRAY['x'] ORDER BY id;
+SELECT id FROM book WHERE tags && $1 AND tags <@ '{x,y1,y2}' ORDER BY id @@ ('{y1,y0}',);
+SELECT id FROM author WHERE name ~ '^A' OR name ~* 'r[0-9]?$' OR name !~ '(a|e)' ORDER BY id;
