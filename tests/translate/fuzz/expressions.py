@@ -19,6 +19,22 @@ from tests.translate.fuzz.values import (
     quoted,
 )
 
+REGEXES = (
+    "^a",
+    "a$",
+    "a|b",
+    "^[A-Za-z]+$",
+    ".",
+    "^$",
+    "k[0-9]?",
+    "\\.",
+    "(a|é)$",
+    "^.{1,3}$",
+    "^(?:50)?%",
+    "[^a]",
+)
+JSON_NAMES = ("a", "b", "n", "k", "x", "")
+JSON_TEXTS = ("1", "1.0", "v", "x", "%", "[1, 2]", "", "null")
 PATTERNS = (
     "a%",
     "%a",
@@ -160,6 +176,8 @@ class Maker:
 
     def anything(self, depth: int = 2) -> str:
         """For a select list."""
+        if self.maybe(0.05) and (name := self.column("jsonb")) is not None:
+            return self.json_text(name)
         if self.maybe(0.4):
             return self.any_column()[0]
         return self.scalar(self.random.choice(tuple(KINDS)), depth)
@@ -244,6 +262,45 @@ class Maker:
                 return f"{name} {operator} {quoted(pattern.replace('_', '!_'))} ESCAPE '!'"
         return f"{name} {operator} {quoted(pattern)}"
 
+    def regex(self, depth: int = 1) -> str:
+        name = self.column(*TEXTS)
+        if name is None:
+            return self.comparison()
+        return f"{name} {self.random.choice(('~', '~*', '!~', '!~*'))} {quoted(self.random.choice(REGEXES))}"
+
+    def inside(self, depth: int = 1) -> str:
+        """Of what has parts: jsonb, arrays."""
+        kind = self.random.choice(("jsonb", "int4[]", "text[]"))
+        name = self.column(kind)
+        if name is None:
+            return self.null_test()
+        if kind != "jsonb":
+            operator = self.random.choice(("@>", "<@", "&&", "=", "<>"))
+            if self.maybe(0.3):
+                return f"{name}[{self.random.randint(0, 3)}] IS {self.random.choice(('', 'NOT '))}NULL"
+            return f"{name} {operator} {self.constant(kind)}"
+        match self.random.randrange(5):
+            case 0:
+                return f"{name} {self.random.choice(('@>', '<@', '=', '<>'))} {self.constant('jsonb')}"
+            case 1:
+                return f"{name} {self.random.choice(('?|', '?&'))} ARRAY['a', {quoted(self.random.choice(JSON_NAMES))}]"
+            case 2:
+                return f"{name} ? {quoted(self.random.choice(JSON_NAMES))}"
+        operator, text = self.random.choice(("=", "<>", "LIKE")), self.random.choice(JSON_TEXTS)
+        return f"{self.json_text(name)} {operator} {quoted(text)}"
+
+    def json_text(self, name: str) -> str:
+        """A part as text."""
+        one = self.random.choice((*map(quoted, JSON_NAMES), "0", "1", "-1"))
+        match self.random.randrange(4):
+            case 0:
+                return f"{name} #>> '{{b,1}}'"
+            case 1:
+                return f"({name} -> {one})::text"
+            case 2:
+                return f"{name} -> {one} ->> 'k'"
+        return f"{name} ->> {one}"
+
     def row_comparison(self, depth: int = 1) -> str:
         pairs = [self.any_column(ordered=True) for _ in range(self.random.randint(2, 3))]
         operator = self.random.choice((">", "<", ">=", "<=", "=", "<>"))
@@ -268,6 +325,8 @@ _CONDITIONS: tuple[Callable[[Maker, int], str], ...] = (
     *(Maker.null_test,) * 2,
     *(Maker.boolean,) * 2,
     *(Maker.pattern,) * 2,
+    Maker.regex,
+    Maker.inside,
     Maker.row_comparison,
     Maker.distinct_from,
     Maker.computed,
