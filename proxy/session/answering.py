@@ -150,7 +150,8 @@ class ServedAnswers(Outlook):
             self._waiting_bytes -= len(message)
         if batch.reads and not batch.reads[0].bind and not batch.refused:
             # A simple query destroys the unnamed statement and portal.
-            self._unnamed_gone = self._unnamed_gone or b"" in self.statements
+            self._unnamed_gone = self._unnamed_gone or self._unnamed_before or b"" in self.statements
+            self._unnamed_before = False
             self.statements.pop(b"", None)
             self.portals.pop(b"", None)
         self._batch = None

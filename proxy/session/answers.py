@@ -44,9 +44,11 @@ class Answers(Fate):
         "_learning",
         "_left_unnamed",
         "_looks",
+        "_named_before",
         "_report_due",
         "_report_when",
         "_skipping",
+        "_unnamed_before",
         "_withheld",
         "block",
         "copying",
@@ -79,6 +81,10 @@ class Answers(Fate):
         self._left_unnamed = False
         """Whether a Query that was sent statement by statement, and failed, has left the server an unnamed statement
         that no client made."""
+        self._unnamed_before = False
+        """Whether the server may have an unnamed statement that this relay has not seen made."""
+        self._named_before = False
+        """The same of statements with names: they have been asked for in vain."""
         self._report_due = False
         """Whether a ReadyForQuery has come that somebody may wait for: they are told once it has been handed on."""
         self.switch_when_idle = False
@@ -204,7 +210,7 @@ class Answers(Fate):
             return withheld + data[position:end]
         else:
             row = data[position:end]
-            if self._learning is not None and head.owed is Owed.QUERY:
+            if self._learning is not None:
                 name, text, types = rewriting.values_of(row)
                 self._learning.append((name or b"", text or b"", types or b""))
             elif head.truncates:
@@ -278,7 +284,7 @@ class Answers(Fate):
         failed, self._failed = self._failed, False
         if head is not None and head.hidden and self._learning is not None:
             learned, self._learning = self._learning, None
-            self._learned(learned)
+            self._learned(None if failed else learned)
             return _SWALLOW
         self.block = status != IDLE_STATUS and not expected.readies
         self._sealed = False
@@ -333,6 +339,8 @@ class Answers(Fate):
         if step is not None and step.kind is Kind.PREPARE_TRANSACTION and self.transaction is not None:
             # A PREPARE TRANSACTION that fails rolls back, as a COMMIT that fails does.
             self._discard()
+        if self._learning is not None and head.hidden and goes_on(message[5:]):
+            return _SWALLOW
         if head.offset:
             return rewriting.moved_position(message, head.offset)
         if head.shifts:
@@ -351,6 +359,7 @@ class Answers(Fate):
         if entry.owed in (Owed.PARSE, Owed.CLOSE) and entry.statement is not None and not entry.hidden:
             if entry.previous is None:
                 self.statements.pop(entry.statement, None)
+                self._unnamed_before = self._unnamed_before or not entry.statement
             else:
                 self.statements[entry.statement] = entry.previous
         elif entry.owed is Owed.PARSE and entry.previous is not None:
@@ -372,6 +381,12 @@ class Answers(Fate):
         """The stream is not what it should be."""
         raise NotImplementedError
 
-    def _learned(self, statements: list[tuple[bytes, bytes, bytes]]) -> None:
-        """(name, text, parameter types) of what the session had prepared."""
+    def _learned(self, statements: list[tuple[bytes, bytes, bytes]] | None) -> None:
+        """(name, text, parameter types) of what the session had prepared; None: the server would not tell."""
         raise NotImplementedError
+
+
+def goes_on(body: bytes) -> bool:
+    """Whether the session goes on behind an ErrorResponse."""
+    fields = messages.error_fields(body)
+    return fields.get("V", fields.get("S")) == "ERROR"

@@ -35,9 +35,12 @@ POSITION_QUERY = (
 )
 """What is asked behind a TRUNCATE, which can return nothing itself."""
 
+PREPARED = b"_causeway_prepared"
+"""The name of the question below, which is one of its answers."""
 PREPARED_QUERY = (
     "SELECT name, statement, parameter_types::pg_catalog.oid[]::pg_catalog.text "
-    "FROM pg_catalog.pg_prepared_statements"
+    "FROM pg_catalog.pg_prepared_statements "
+    f"WHERE name OPERATOR(pg_catalog.<>) '{PREPARED.decode()}'"
 )
 
 

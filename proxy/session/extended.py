@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy.mirror.effects import Cause
 from proxy.session.expected import (
     HIDDEN_BIND,
     HIDDEN_CLOSE,
@@ -43,7 +44,7 @@ class ExtendedQueries(SimpleQueries):
             return False
         name, text, rest = rewriting.split_parse(message)
         if not name:
-            self._left_unnamed = False
+            self._left_unnamed = self._unnamed_before = False
         plan = self.plans.plan(text)
         previous = self.statements.get(name)
         prepared = Prepared(text, rest, plan, self.plans.generation, spliced=False)
@@ -73,6 +74,12 @@ class ExtendedQueries(SimpleQueries):
             self._fetch_rest(portal)
         prepared = self.statements.get(name)
         if self._expected.readies and self._unsettled_name(name, prepared):
+            return False
+        if (
+            prepared is None
+            and (self._named_before if name else self._unnamed_before)
+            and self._bound_unseen()
+        ):
             return False
         if self._left_unnamed and not name and prepared is None:
             self._drop_left()
@@ -122,6 +129,19 @@ class ExtendedQueries(SimpleQueries):
         self._out.append(message)
         self._expected.append(PLAIN_BIND)
         return True
+
+    def _bound_unseen(self) -> bool:
+        """What is bound was prepared unseen: so is all that it may write. True: it must wait."""
+        unseen = self.plans.unseen_everywhere(
+            "a statement prepared before the session was captured", Cause.UNPREPARED
+        )
+        if unseen:
+            if self._sealed and self._settle():
+                return True
+            self._cleared = False
+            self._begun().add(unseen)
+            self._strict = self._strict or self.plans.strict
+        return False
 
     def _bind_twin(self, prepared: Prepared, message: bytes, *, spliced: bool) -> bytes:
         """Binds another copy of a statement: spliced, where its table was not mirrored when the client prepared it;
@@ -263,6 +283,8 @@ class ExtendedQueries(SimpleQueries):
             self._out.append(message)
             self._expected.append(PLAIN_CLOSE)
             return True
+        if not name:
+            self._unnamed_before = False
         previous = self.statements.pop(name, None)
         self._out.append(message)
         self._expected.append(

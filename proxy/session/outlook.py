@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.serve.candidates import UNKNOWN, Reading, reading_of
 from proxy.serve.settings import QUERY, REPORTED, Known, known, reported
-from proxy.session.answers import FAILED_STATUS, IDLE_STATUS
+from proxy.session.answers import FAILED_STATUS, IDLE_STATUS, goes_on
 from proxy.session.capture import Stalled
 from proxy.session.expected import HIDDEN_BIND, HIDDEN_CLOSE, HIDDEN_PARSE, Expected, Owed
 from proxy.session.queries import OWN
@@ -267,6 +267,7 @@ class Outlook(CapturingRelay):
             return False
         name = OWN + b"_settings"
         self._out += (
+            rewriting.close(b"S", name),  # left where the question has failed before
             rewriting.parse(name, QUERY.encode()),
             rewriting.bind(name, name, binary=False),
             rewriting.execute(name),
@@ -276,6 +277,7 @@ class Outlook(CapturingRelay):
         )
         self._expected.extend(
             (
+                HIDDEN_CLOSE,
                 HIDDEN_PARSE,
                 HIDDEN_BIND,
                 Expected(Owed.EXECUTE, hidden=True),
@@ -310,7 +312,7 @@ class Outlook(CapturingRelay):
         return self._row(data, position, end)
 
     def _serve_error(self, data: bytes, position: int, end: int) -> bytes | None:
-        hidden = self._hidden() and _is_error(data[position + 5 : end])
+        hidden = self._hidden() and goes_on(data[position + 5 : end])
         answer = self._error(data, position, end)
         return _SWALLOW if hidden else answer
 
@@ -355,9 +357,3 @@ class Outlook(CapturingRelay):
     def _hidden_ready(self, data: bytes, position: int, end: int) -> bytes | None:
         """The answer to a Sync of ours."""
         raise NotImplementedError
-
-
-def _is_error(body: bytes) -> bool:
-    """Whether the session goes on behind an ErrorResponse."""
-    fields = messages.error_fields(body)
-    return fields.get("V", fields.get("S")) == "ERROR"

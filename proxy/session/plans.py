@@ -251,11 +251,11 @@ class SessionPlans:
         tables = tuple(item.table for item in unseen)
         return Plan(text, (Step(statement, unseen=unseen, tables=tables, strict=ground.strict),))
 
-    def unseen_everywhere(self, detail: str) -> tuple[Unseen, ...]:
+    def unseen_everywhere(self, detail: str, cause: Cause = Cause.UNPARSED) -> tuple[Unseen, ...]:
         ground = self.ground
         if ground is None:
             return ()
-        return tuple(Unseen(Cause.UNPARSED, table, None, detail) for table in ground.mirrored)
+        return tuple(Unseen(cause, table, None, detail) for table in ground.mirrored)
 
     def unseen_functions(self) -> tuple[Unseen, ...]:
         """What a function called by its oid may have written."""

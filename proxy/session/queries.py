@@ -139,7 +139,7 @@ class SimpleQueries(Waiting):
 
     def _forget_unnamed(self) -> None:
         """A simple query destroys the unnamed statement and portal."""
-        self._left_unnamed = False
+        self._left_unnamed = self._unnamed_before = False
         self._fetch_rest(b"")
         self.statements.pop(b"", None)
         self.portals.pop(b"", None)

@@ -11,9 +11,19 @@ from time import perf_counter_ns
 
 from proxy.admin.counters import BYTES_FROM_CLIENT, OWN_SHARE, OWN_SHARE_SUM, Counters
 from proxy.mirror.port import MirrorPort
-from proxy.session.capture import PREPARED_QUERY, CaptureOwner, Stalled
+from proxy.session.capture import PREPARED, PREPARED_QUERY, CaptureOwner, Stalled
 from proxy.session.copying import CopyData
-from proxy.session.expected import PLAIN_BIND, PLAIN_FUNCTION_CALL, PLAIN_PARSE, PLAIN_QUERY, Expected, Owed
+from proxy.session.expected import (
+    HIDDEN_BIND,
+    HIDDEN_CLOSE,
+    HIDDEN_PARSE,
+    PLAIN_BIND,
+    PLAIN_FUNCTION_CALL,
+    PLAIN_PARSE,
+    PLAIN_QUERY,
+    Expected,
+    Owed,
+)
 from proxy.session.plan import Step
 from proxy.session.plans import SessionPlans
 from proxy.session.prepared import Prepared
@@ -280,16 +290,37 @@ class CapturingRelay(CopyData):
     def learn(self) -> None:
         """Ask the server which statements the session has prepared: this relay has not seen them made.
 
-        Only while the connection is idle. Whatever the client sends meanwhile waits.
+        Only while the connection is idle. Whatever the client sends meanwhile waits. Asked in the extended protocol:
+        a Query would destroy the unnamed statement, which the answer does not have.
         """
+        self._unnamed_before = True
         self._learning = []
-        self._out.append(rewriting.query(PREPARED_QUERY.encode()))
-        self._expected.append(Expected(Owed.QUERY, hidden=True))
+        self._out += (
+            rewriting.close(b"S", PREPARED),  # left where the question has failed before
+            rewriting.parse(PREPARED, PREPARED_QUERY.encode()),
+            rewriting.bind(PREPARED, PREPARED, binary=False),
+            rewriting.execute(PREPARED),
+            rewriting.close(b"P", PREPARED),
+            rewriting.close(b"S", PREPARED),
+            rewriting.SYNC,
+        )
+        self._expected.extend(
+            (
+                HIDDEN_CLOSE,
+                HIDDEN_PARSE,
+                HIDDEN_BIND,
+                Expected(Owed.EXECUTE, hidden=True),
+                HIDDEN_CLOSE,
+                HIDDEN_CLOSE,
+                Expected(Owed.SYNC, hidden=True),
+            )
+        )
         self._stalled = Stalled.REPLIES
         self._flush()
 
-    def _learned(self, statements: list[tuple[bytes, bytes, bytes]]) -> None:
-        for name, text, types in statements:
+    def _learned(self, statements: list[tuple[bytes, bytes, bytes]] | None) -> None:
+        self._named_before = statements is None
+        for name, text, types in statements or ():
             oids = [int(oid) for oid in types.strip(b"{}").split(b",") if oid]
             rest = len(oids).to_bytes(2, "big") + b"".join(oid.to_bytes(4, "big") for oid in oids)
             plan = self.plans.plan(text)

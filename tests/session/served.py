@@ -38,7 +38,7 @@ def bind(
 def settings_reply(values: Mapping[str, str] = {}) -> bytes:
     found = {**SETTINGS, **values}
     columns = [*(found[name].encode() for name in NAMES), b"ann", b"0", b'["public"]']
-    return b"".join((PARSED, BOUND, row(*columns), complete("SELECT 1"), CLOSED, CLOSED, ready()))
+    return b"".join((CLOSED, PARSED, BOUND, row(*columns), complete("SELECT 1"), CLOSED, CLOSED, ready()))
 
 
 class ServedScript(CaptureScript):

@@ -10,12 +10,12 @@ from proxy.wire.messages import frame
 from tests.support.capture import (
     BOUND,
     CLOSED,
+    FLUSH,
     NO_DATA,
     PARSED,
     SYNC,
     CaptureScript,
     as_text,
-    description,
     image,
     row,
 )
@@ -50,19 +50,83 @@ def test_what_was_prepared_before_is_learned() -> None:
     script.relay.learn()
     assert b"pg_prepared_statements" in script.server_got
     script.client(bind(b"", b"s", [], [b"1"], []), rewriting.execute(b""), SYNC).server_sees()
-    script.server(
-        description("name", "statement", "types"),
-        row(b"s", b"UPDATE orders SET total = $1", b"{23}"),
-        row(b"t", b"SELECT 1", b"{}"),
-        complete("SELECT 2"),
-        ready(),
-    )
-    script.client_sees()
+    rows = (row(b"s", b"UPDATE orders SET total = $1", b"{23}"), row(b"t", b"SELECT 1", b"{}"))
+    script.server(CLOSED, PARSED, BOUND, *rows, complete("SELECT 2"), CLOSED, CLOSED, ready()).client_sees()
     got = script.server_got
     assert b"record_send" in got
     assert b"_causeway_1" in got
     script.server(PARSED, BOUND, row(as_text(image())), complete("UPDATE 1"), ready())
     script.client_sees(BOUND, complete("UPDATE 1"), ready())
+
+
+RUN_UNNAMED = (bind(b"", b"", [], [], []), rewriting.execute(b""), SYNC)
+DONE = (BOUND, complete("UPDATE 1"), ready())
+
+
+def learned(*answers: bytes) -> CaptureScript:
+    """A session that was not captured from the start."""
+    script = CaptureScript(waits=False)
+    script.relay.learn()
+    assert not script.server_got.startswith(b"Q")  # which would destroy what is unnamed
+    told = answers or (CLOSED, PARSED, BOUND, complete("SELECT 0"), CLOSED, CLOSED, ready())
+    return script.server(*told).client_sees()
+
+
+def run_held_back(script: CaptureScript, run: tuple[bytes, bytes, bytes]) -> None:
+    """Its Sync, which commits, waits until it is on disk that something may have been written."""
+    bound, executed, sync = run
+    script.client(*run).server_sees(bound, executed, FLUSH).server(*DONE[:2]).server_sees(sync)
+    script.server(DONE[2]).client_sees(*DONE)
+
+
+def causes(script: CaptureScript) -> set[Cause]:
+    effects = script.mirror.committed_effects
+    assert all(isinstance(effect, Unseen) for effect in effects)
+    return {effect.cause for effect in effects if isinstance(effect, Unseen)}
+
+
+def test_an_unnamed_statement_from_before_stays_and_what_it_writes_is_a_gap() -> None:
+    script = learned()
+    for _ in range(2):
+        run_held_back(script, RUN_UNNAMED)
+    assert causes(script) == {Cause.UNPREPARED}
+
+
+@pytest.mark.parametrize(
+    ("gone", "answer"),
+    [
+        (query("SELECT 1"), complete("SELECT 1")),
+        (rewriting.parse(b"", b"SELECT 1") + SYNC, PARSED),
+        (rewriting.close(b"S", b"") + SYNC, CLOSED),
+    ],
+    ids=["a query", "another", "closed"],
+)
+def test_it_is_gone_where_postgresql_drops_it(gone: bytes, answer: bytes) -> None:
+    script = learned()
+    script.client(gone).server(answer, ready())
+    script.client(*RUN_UNNAMED).server(*DONE)
+    assert script.mirror.committed_effects == []
+
+
+def test_it_stays_where_what_would_replace_it_is_skipped() -> None:
+    script = learned()
+    script.client(bind(b"", b"gone", [], [], []), rewriting.parse(b"", b"SELECT 1"), SYNC)
+    script.server(error("26000"), ready())
+    script.client(*RUN_UNNAMED).server(*DONE)
+    assert causes(script) == {Cause.UNPREPARED}
+
+
+def test_a_statement_that_is_not_there_writes_nothing() -> None:
+    script = learned()
+    script.client(*RUN_UNNAMED).server(error("26000"), ready())
+    assert script.mirror.committed_effects == []
+
+
+def test_where_the_server_does_not_tell_the_client_hears_nothing_of_it() -> None:
+    script = learned(CLOSED, PARSED, BOUND, error("57014"), ready())
+    run = (bind(b"", b"s", [], [], []), rewriting.execute(b""), SYNC)
+    run_held_back(script, run)
+    assert causes(script) == {Cause.UNPREPARED}
 
 
 @pytest.mark.parametrize(
