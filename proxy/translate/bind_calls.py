@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from proxy.sql.parse import Node
 from proxy.translate import functions
 from proxy.translate import types as t
-from proxy.translate.coerce import coerce, merged, resolved, shape
+from proxy.translate.coerce import coerce, merged, resolved, shape, to_common
 from proxy.translate.context import Context
 from proxy.translate.literals import Literal
 from proxy.translate.resolve import EXPLICIT, choose, pathway
@@ -32,6 +32,8 @@ WINDOWS = frozenset(
         *("lag", "lead", "first_value", "last_value", "nth_value"),
     )
 )
+_COUNTS = {"lag": (1, 2, 3), "lead": (1, 2, 3), "nth_value": (2,)}
+"""Numbers of arguments, where it is not one alone."""
 _OPTIONS = (
     *("funcname", "args", "agg_order", "agg_filter", "over", "agg_star", "agg_distinct", "funcformat"),
 )
@@ -211,6 +213,8 @@ def _aggregate_types(
             context.refuse("a parameter whose type is not known", node)
         return [resolved(context, arg) for arg in args], Shape(t.INT8)
     if name == "array_agg":
+        if len(args) != 1:
+            context.refuse("array_agg of more or fewer values than one", node)
         (arg,) = args
         _typed(context, arg, node)
         array = context.types.array(arg.type)
@@ -300,17 +304,17 @@ def _plain_window(
             context.refuse("ntile", node)
         result = Shape(t.INT4)
     else:
-        if not 1 <= len(args) <= (3 if name in ("lag", "lead") else 2):
+        if len(args) not in _COUNTS.get(name, (1,)):
             context.refuse(f"window function {name}", node)
         _typed(context, args[0], node)
         if has_domain(made[0]):
             context.refuse(f"window function {name} of a domain", node)
-        if name == "nth_value" and (len(args) != 2 or not isinstance(args[1], Const | Literal | Param)):
+        if name == "nth_value" and not isinstance(args[1], Const | Literal | Param):
             context.refuse("nth_value", node)
         if len(made) > 1:
             made[1] = coerce(context, args[1], t.INT4, node=node)
         if len(made) > 2:
-            made[2] = coerce(context, args[2], made[0].type, node=node)
+            (made[0], made[2]), _ = to_common(context, [args[0], args[2]], None, node)
         result = shape(context, made[0].type, -1, made)
     return Window(result, name, tuple(made), partition, order, frame)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from proxy.sql.parse import Node
 from proxy.translate import bind_operators as ops
 from proxy.translate.bind_expr import Binder
 from proxy.translate.coerce import common_typmod, outside, shape, to_common
 from proxy.translate.context import Context
-from proxy.translate.rewrite import has_domain
+from proxy.translate.operators import comparable
+from proxy.translate.rewrite import has_domain, walk
 from proxy.translate.scope import Entry, Name, Scope
 from proxy.translate.scope import Shared as SharedName
 from proxy.translate.tree import (
+    Call,
     Coalesce,
     Column,
+    Const,
     Derived,
     Expr,
     Join,
@@ -25,6 +28,7 @@ from proxy.translate.tree import (
     Shape,
     Shared,
     Source,
+    Sub,
     boolean,
 )
 from proxy.translate.values import Collation
@@ -167,6 +171,7 @@ class From:
             context.refuse(f"join {node['jointype']}", node)
         first = self.width
         left, left_entries, left_names = self.item(node["larg"])
+        middle = self.width
         right, right_entries, right_names = self._right(node["rarg"], left_entries, left_names, kind)
         entries = left_entries + right_entries
         names = left_names + right_names
@@ -183,6 +188,8 @@ class From:
             condition = Binder(context, inner, self.query).condition(node["quals"])
         elif kind != "inner":
             context.refuse("an outer join without a condition", node)
+        if kind == "full" and condition is not None and not _made_by_equality(condition, middle):
+            context.refuse("a full join that is not by equality", node)
         return Join(kind, left, right, condition, width), entries, names
 
     def _right(
@@ -233,3 +240,35 @@ class From:
         if not tests:
             return None, rest
         return (tests[0] if len(tests) == 1 else Logic(boolean(), "and", tuple(tests))), [*merged, *rest]
+
+
+def _made_by_equality(condition: Expr, middle: int) -> bool:
+    """Whether PostgreSQL can hash the rows of a full join, or merge them: otherwise it is an error.
+
+    Hashed: one equality of values that have hashes in common. Merged: nothing but equalities. Columns of the right side
+    begin at `middle`.
+    """
+    parts = [part for part in _conjuncts(condition) if not isinstance(part, Const)]
+    equalities = [part for part in parts if isinstance(part, Call) and _across(part, middle)]
+    return len(equalities) == len(parts) or any(
+        comparable(part.args[0].type, part.args[1].type) for part in equalities
+    )
+
+
+def _conjuncts(condition: Expr) -> Iterator[Expr]:
+    if isinstance(condition, Logic) and condition.kind == "and":
+        for part in condition.args:
+            yield from _conjuncts(part)
+    else:
+        yield condition
+
+
+def _across(part: Call, middle: int) -> bool:
+    """Whether it is an equality of the one side with the other."""
+    if part.push != ("compare", "=") or any(isinstance(one, Sub) for one in walk(part)):
+        return False
+    sides = [
+        {one.index >= middle for one in walk(arg) if isinstance(one, Column) and not one.level}
+        for arg in part.args
+    ]
+    return sides in ([{False}, {True}], [{True}, {False}])
