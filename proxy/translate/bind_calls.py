@@ -384,7 +384,10 @@ def _frame(binder: Binder, over: Node, order: tuple[SortKey, ...], node: Node) -
             if bits & _BITS[f"{which}_{direction}"]:
                 if mode == "range":
                     context.refuse("RANGE with an offset in a window", node)
-                return direction, coerce(context, binder.expr(over[offset]), t.INT8, "a", node)
+                made = coerce(context, binder.expr(over[offset]), t.INT8, "a", node)
+                if any(isinstance(part, Column | Agg | Window) for part in walk(made)):
+                    context.refuse("an offset with a column in a window", node)
+                return direction, made
         return "unbounded", None
 
     if mode == "groups":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from proxy.sql.parse import Node
 from proxy.translate import bind_operators as ops
@@ -30,6 +30,7 @@ from proxy.translate.tree import (
     Source,
     Sub,
     boolean,
+    conjuncts,
 )
 from proxy.translate.values import Collation
 
@@ -248,19 +249,11 @@ def _made_by_equality(condition: Expr, middle: int) -> bool:
     Hashed: one equality of values that have hashes in common. Merged: nothing but equalities. Columns of the right side
     begin at `middle`.
     """
-    parts = [part for part in _conjuncts(condition) if not isinstance(part, Const)]
+    parts = [part for part in conjuncts(condition) if not isinstance(part, Const)]
     equalities = [part for part in parts if isinstance(part, Call) and _across(part, middle)]
     return len(equalities) == len(parts) or any(
         comparable(part.args[0].type, part.args[1].type) for part in equalities
     )
-
-
-def _conjuncts(condition: Expr) -> Iterator[Expr]:
-    if isinstance(condition, Logic) and condition.kind == "and":
-        for part in condition.args:
-            yield from _conjuncts(part)
-    else:
-        yield condition
 
 
 def _across(part: Call, middle: int) -> bool:

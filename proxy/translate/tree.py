@@ -346,8 +346,14 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return tests
         case Agg(args=args, filter=condition, order=order):
             return (*args, *((condition,) if condition else ()), *(key.expr for key in order))
-        case Window(args=args, partition=partition, order=order, filter=condition):
-            return (*args, *partition, *(key.expr for key in order), *((condition,) if condition else ()))
+        case Window(args=args, partition=partition, order=order, filter=condition, frame=frame):
+            given = (condition, frame.start[1], frame.end[1])
+            return (
+                *args,
+                *partition,
+                *(key.expr for key in order),
+                *(one for one in given if one is not None),
+            )
     return ()
 
 

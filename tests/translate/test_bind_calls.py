@@ -100,6 +100,12 @@ REFUSED = (
     ("sum(id) OVER (GROUPS 1 PRECEDING)", "GROUPS in a window"),
     ("sum(id) OVER (ORDER BY id RANGE 1 PRECEDING)", "RANGE with an offset in a window"),
     ("sum(id) OVER (ROWS UNBOUNDED PRECEDING EXCLUDE TIES)", "EXCLUDE in a window"),
+    ("sum(id) OVER (ORDER BY id ROWS id PRECEDING)", "an offset with a column in a window"),
+    ("sum(id) OVER (ORDER BY id ROWS count(*) PRECEDING)", "an offset with a column in a window"),
+    (
+        "(SELECT sum(day) OVER (ORDER BY day ROWS p.id PRECEDING) FROM visits)",
+        "an offset with a column in a window",
+    ),
     ("sum(id) OVER nope", "a window that is not known"),
     ("sum(sum(id) OVER ()) OVER ()", "a window function of a window function"),
     ("count(DISTINCT id) OVER ()", "DISTINCT or ORDER BY in a window function"),
