@@ -23,7 +23,8 @@ Parser = Callable[[str], Any]
 _SPACE = " \t\n\r\f\v"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMERIC = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
+"""Manual, 8.12: braces, and a hyphen behind any four digits, may be there or not."""
 _DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _CLOCK = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
 _TIME = re.compile(_CLOCK)
@@ -214,12 +215,9 @@ def interval(text: str) -> Interval:
 
 
 def uuid(text: str) -> bytes:
-    if _UUID.fullmatch(text) is not None:
-        return bytes.fromhex(text.replace("-", ""))
-    bare = text.strip("{}").replace("-", "")
-    if re.fullmatch(r"[0-9a-fA-F]{32}", bare) is not None:
-        raise Inexact("a uuid that is not written in the standard form")
-    raise _invalid("uuid")
+    if _UUID.fullmatch(text) is None:
+        raise _invalid("uuid")
+    return bytes.fromhex(text.strip("{}").replace("-", ""))
 
 
 def bytea(text: str) -> bytes:

@@ -14,6 +14,22 @@ from proxy.translate.values import Interval
 
 TYPES = Types({})
 UTC = SessionSettings()
+UUIDS = (
+    "00010203-0405-0607-0809-0a0b0c0d0e0f",
+    "000102030405060708090A0B0C0D0E0F",  # as psycopg 3 writes it
+    "{00010203-0405-0607-0809-0a0b0c0d0e0f}",
+    "0001-0203-0405-0607-0809-0a0b-0c0d-0e0f",
+    "00010203-04050607-08090a0b-0c0d0e0f",
+)
+NO_UUIDS = (
+    "{00010203-0405-0607-0809-0a0b0c0d0e0f",
+    "00010203-0405-0607-0809-0a0b0c0d0e0f}",
+    "00010203--0405-0607-0809-0a0b0c0d0e0f",
+    "000102-030405060708090a0b0c0d0e0f",
+    "000102030405060708090a0b0c0d0e0f-",
+    " 000102030405060708090a0b0c0d0e0f",
+)
+"""To PostgreSQL."""
 
 
 @pytest.mark.parametrize(
@@ -31,6 +47,7 @@ UTC = SessionSettings()
         (t.TIMESTAMPTZ, "2000-01-01T02:00:00+02:00", 0, "2000-01-01 00:00:00+00"),
         (t.INTERVAL, "1 year -2 days 03:00", Interval(12, -2, 10_800_000_000), "1 year -2 days +03:00:00"),
         (t.BYTEA, "\\x0aff", b"\x0a\xff", "\\x0aff"),
+        *((t.UUID, text, bytes(range(16)), "00010203-0405-0607-0809-0a0b0c0d0e0f") for text in UUIDS),
         (1007, "{1,NULL,3}", (1, None, 3), "{1,NULL,3}"),
         (1009, '{a,"b c"}', ("a", "b c"), '{a,"b c"}'),
     ],
@@ -48,6 +65,7 @@ def test_a_text_is_read_and_written(oid: int, text: str, value: Any, shown: str)
         (t.NUMERIC, "1,5", "22P02"),
         (t.BOOL, "maybe", "22P02"),
         (t.UUID, "x", "22P02"),
+        *((t.UUID, text, "22P02") for text in NO_UUIDS),
         (t.DATE, "2001-02-29", "22008"),
         (t.FLOAT8, "1e999", "22003"),
     ],
@@ -66,7 +84,6 @@ def test_what_postgres_refuses(oid: int, text: str, sqlstate: str) -> None:
         (t.TIMESTAMP, "Jan 1 2020"),
         (t.TIMESTAMPTZ, "2020-01-01 EST"),
         (t.INTERVAL, "P1D"),
-        (t.UUID, "{00000000000000000000000000000001}"),
         (1007, "[0:1]={1,2}"),
         (t.JSONB, "1e5"),
     ],
