@@ -63,7 +63,11 @@ class ServingRelay(ServedAnswers):
             if (reading.tables or reading.begins) and self._must_ask():
                 return False
             if reading.tables:
-                reason = BUSY if self._busy() or self._unsynced else self._obstacle(reading, ())
+                busy = self._busy() or self._unsynced
+                reason = BUSY if busy and not self._only_begun() else self._obstacle(reading, ())
+                if not reason and busy:
+                    self._stalled = Stalled.REPLIES
+                    return False
                 if not reason:
                     self._batch = simple(reading)
                     self._begin()
@@ -77,6 +81,15 @@ class ServingRelay(ServedAnswers):
             if self._passed is message:
                 self._passed = None
         return done
+
+    def _only_begun(self) -> bool:
+        """Whether the server owes no more than the answer to a BEGIN that was sent in one go with what is at hand."""
+        if self._unsynced or self._skipping or self.copying or self._acking:
+            return False
+        return all(
+            entry.owed is Owed.QUERY and entry.steps and all(step.kind is Kind.BEGIN for step in entry.steps)
+            for entry in self._expected
+        )
 
     def _serve_function_call(self, message: bytes) -> bool:
         self._note_sent(UNKNOWN)

@@ -342,6 +342,23 @@ def test_a_begin_in_the_same_batch_as_its_first_read() -> None:
     to_store(script)
 
 
+def test_a_query_sent_together_with_its_begin_waits_for_the_answer() -> None:
+    script = ServedScript()
+    script.client(query("BEGIN"), query(READ)).server_sees(query("BEGIN"))
+    assert script.port.reads == []
+    script.server(complete("BEGIN"), ready("T")).client_sees(complete("BEGIN"), ready("T"))
+    script.stored().client_sees(*ANSWER, ready("T")).server_sees().counted(("store", ""))
+
+
+def test_no_query_waits_that_is_not_served_anyway() -> None:
+    script = ServedScript()
+    script.port.closed = "lag"
+    script.client(query("BEGIN"), query(READ)).server_sees(query("BEGIN"), query(READ))
+    script.counted(("postgres", "lag"))
+    both = (query("BEGIN; SELECT 1"), query(READ))
+    ServedScript().client(*both).server_sees(*both)
+
+
 def test_a_cursor_that_begins_with_its_block_is_postgresqls() -> None:
     script = ServedScript().prepare()
     begin = (rewriting.parse(b"", b"BEGIN"), bind(), rewriting.execute(b""))
