@@ -2,9 +2,9 @@
 
 `endpoint` is a fresh database reached either straight (`direct`), through a running proxy (`proxy`), or through one
 that mirrors every table (`dual_write`) or serves their reads (`primary_switch`). By default `proxy` runs, and of the
-others the modules of REPRESENTATIVE and SERVED; `CAUSEWAY_TEST_DUAL_WRITE=all`, as in CI, and
-`CAUSEWAY_TEST_PRIMARY_SWITCH=all` run all of them. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows that a
-test's expectation is PostgreSQL's own behaviour; run it whenever a test here is written or changed:
+others the modules of REPRESENTATIVE and SERVED; `CAUSEWAY_TEST_DUAL_WRITE=all` and
+`CAUSEWAY_TEST_PRIMARY_SWITCH=all`, as in CI, run all of them. `CAUSEWAY_TEST_DIRECT=1` adds `direct`, which shows
+that a test's expectation is PostgreSQL's own behaviour; run it whenever a test here is written or changed:
 
     CAUSEWAY_TEST_DIRECT=1 pytest tests/clients
 
@@ -211,13 +211,16 @@ class ServingProxy:
         return sum(one.store for one in tables), sum(one.postgres for one in tables)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serving_proxy(
     postgres: PostgresServer,
     superuser: Endpoint,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServingProxy]:
-    """As `dual_write_endpoint`, with every table's reads served: forced past gates, for no history needs copying."""
+    """As `dual_write_endpoint`, with every table's reads served: forced past gates, for no history needs copying.
+
+    One for each file: a proxy looks after every database that it has seen, and each test has one of its own.
+    """
     with mirroring_proxy(postgres, "primary_switch", tmp_path_factory) as (proxy, directory):
         serving = ServingProxy(proxy, reached(superuser, proxy, directory, "primary_switch"))
         yield serving

@@ -36,7 +36,7 @@ READS: tuple[tuple[str, int], ...] = (
     ("SELECT * FROM readings WHERE id = ?", 7),
     ("SELECT * FROM readings WHERE id = ?", 0),
     ("SELECT * FROM readings WHERE id = ?", 5000),
-    ("SELECT * FROM readings WHERE id < ? ORDER BY id", ROWS),
+    ("SELECT * FROM readings WHERE id < ? ORDER BY id", ROWS),  # the longest, which clients also take in parts
     ("SELECT id, words FROM readings WHERE small = ? ORDER BY id DESC LIMIT 5", 3),
     (
         "SELECT short, count(*), sum(exact), max(day) FROM readings WHERE id > ? GROUP BY short ORDER BY short",
