@@ -36,7 +36,7 @@ READS: tuple[tuple[str, int], ...] = (
     ("SELECT * FROM readings WHERE id = ?", 7),
     ("SELECT * FROM readings WHERE id = ?", 0),
     ("SELECT * FROM readings WHERE id = ?", 5000),
-    ("SELECT * FROM readings WHERE id < ? ORDER BY id", ROWS),  # the longest, which clients also take in parts
+    ("SELECT * FROM readings WHERE id < ? ORDER BY id", ROWS),
     ("SELECT id, words FROM readings WHERE small = ? ORDER BY id DESC LIMIT 5", 3),
     (
         "SELECT short, count(*), sum(exact), max(day) FROM readings WHERE id > ? GROUP BY short ORDER BY short",
@@ -48,7 +48,8 @@ READS: tuple[tuple[str, int], ...] = (
     ),
     ("SELECT count(*) FROM readings WHERE flag AND id > ?", 10),
 )
-"""Each with its one parameter. Every driver sends them in the style it has."""
+"""Each with its one parameter. Every driver sends them in the style it has; the fourth, which is the longest, also to
+be taken in parts."""
 
 
 def with_literals() -> list[str]:
