@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from proxy.admin.mirror import (
     LATENCY_BUCKETS,
@@ -21,7 +19,6 @@ from proxy.admin.mirror import (
     describe,
     merge,
     overview,
-    quantile,
 )
 from proxy.mirror.meters import COUNTERS, Meters
 from proxy.mirror.meters import LATENCY_BUCKETS as meters_buckets
@@ -121,22 +118,7 @@ def test_nothing_is_merged_of_nothing() -> None:
     assert merge([]) is None
 
 
-@given(st.lists(st.integers(1, 60 * 10**9), min_size=1, max_size=50), st.sampled_from([0.5, 0.99, 1.0]))
-def test_a_quantile_is_within_its_bucket(nanoseconds: list[int], share: float) -> None:
-    buckets = [0] * LATENCY_BUCKETS
-    for duration in nanoseconds:
-        buckets[min(duration.bit_length(), LATENCY_BUCKETS - 1)] += 1
-    exact = next(
-        one for place, one in enumerate(sorted(nanoseconds), start=1) if place >= share * len(nanoseconds)
-    )
-    found = quantile(buckets, share)
-    assert found is not None
-    assert 2 ** (exact.bit_length() - 1) <= found * 1e9 * (1 + 1e-9)
-    assert found * 1e9 <= 2 ** exact.bit_length() * (1 + 1e-9)
-
-
-def test_without_writes_there_is_no_quantile() -> None:
-    assert quantile([], 0.5) is None
+def test_without_writes_there_is_nothing_to_tell() -> None:
     assert describe(table()) == NOTHING_MIRRORED
 
 
