@@ -46,6 +46,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from bson import MinKey
 
+from proxy.stores.bson_form import Encoded
 from proxy.stores.identity import identity
 from proxy.stores.protocol import (
     NOTHING,
@@ -76,6 +77,10 @@ class Pair(NamedTuple):
 
     version: int
     repairs: int
+
+
+_UNSEEN: Final = Pair(0, 0)
+"""Of what no image was seen of."""
 
 
 class Area(Enum):
@@ -120,8 +125,8 @@ class Elementary(Protocol):
     async def upsert(self, area: Area, items: Sequence[Item]) -> list[Wrote | Poison]:
         """Write each where nothing is, or something with a smaller pair."""
 
-    async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
-        """Put in each document whose key has none."""
+    async def insert(self, items: Sequence[Item | Encoded]) -> list[Wrote | Poison]:
+        """Put in each document whose key has none. One that is encoded is whole, with a pair of zeros."""
 
     async def remove(self, items: Sequence[Item]) -> int:
         """Delete the documents whose pairs are smaller than the items'; the number deleted."""
@@ -182,21 +187,31 @@ async def apply(
 
 
 async def seed(
-    store: Elementary, writes: Sequence[Write], *, look_first: bool = False
+    store: Elementary, writes: Sequence[Write | Encoded], *, look_first: bool = False
 ) -> list[Outcome | Poison]:
     """`look_first`: many are expected to be there already; the outcome is the same."""
-    nothing = Pair(0, 0)
-    items = [Item(write.key.value, nothing, write.document, write.extra) for write in writes]
+    items = [
+        write if isinstance(write, Encoded) else Item(write.key.value, _UNSEEN, write.document, write.extra)
+        for write in writes
+    ]
     exist = await store.pairs(Area.DOCUMENTS, [item.id for item in items]) if look_first else {}
     absent = [item for item in items if identity(item.id) not in exist] if exist else items
     wrote = await store.insert(absent) if absent else []
     put = iter(wrote)
     wrote = [Wrote.EXISTS if identity(item.id) in exist else next(put) for item in items] if exist else wrote
-    there = [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
+    created = wrote.count(Wrote.CREATED) == len(items)
+    there = items
+    if not created:
+        there = [item for item, answer in zip(items, wrote, strict=True) if isinstance(answer, Wrote)]
     if not there:
         return [answer for answer in wrote if isinstance(answer, Poison)]
     tombstones = await store.graves([item.id for item in there])
-    dead = await _bury(store, there, _Graves(tombstones.get(identity(FLOOR)), tombstones))
+    graves = _Graves(tombstones.get(identity(FLOOR)), tombstones)
+    dead = frozenset[Hashable]()
+    if graves.floor or graves.tombstones:
+        dead = await _bury(store, [Item(item.id, _UNSEEN) for item in there], graves)
+    if created and not dead:
+        return [Outcome.APPLIED] * len(items)
     return [
         answer
         if isinstance(answer, Poison)

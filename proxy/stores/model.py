@@ -12,7 +12,7 @@ from typing import Any
 
 import bson
 
-from proxy.stores.bson_form import OPTIONS
+from proxy.stores.bson_form import OPTIONS, Encoded, decode
 from proxy.stores.identity import identity
 from proxy.stores.protocol import (
     NOTHING,
@@ -61,12 +61,12 @@ class ModelStore:
             for write in writes
         ]
 
-    async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
+    async def seed(self, namespace: Namespace, writes: Sequence[Write | Encoded]) -> list[Outcome | Poison]:
         return [
             self._put(namespace, write.key, State(0, 0, write.document, write.extra))
             if self.state_of(namespace, write.key.value) == NOTHING
             else Outcome.STALE
-            for write in writes
+            for write in map(_plain, writes)
         ]
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
@@ -192,6 +192,14 @@ class ModelStore:
             state = replace(state, extra={})
         self._states.setdefault(namespace, {})[identity(key.value)] = (key.value, state)
         return Outcome.APPLIED
+
+
+def _plain(write: Write | Encoded) -> Write:
+    if isinstance(write, Write):
+        return write
+    document = decode(bytes(write.raw))
+    extra = {name: value for name, value in document.pop("_cw").items() if name not in ("v", "r")}
+    return Write(Key(write.id, write.id), document, 0, extra)
 
 
 def _pair(state: State) -> tuple[int, int]:

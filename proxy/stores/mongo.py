@@ -18,6 +18,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
 from proxy.stores import convergence, mongo_indexes, mongo_reads
+from proxy.stores.bson_form import Encoded
 from proxy.stores.identity import identity
 from proxy.stores.mongo_commands import OWN_DATABASE, Link, MongoCollections
 from proxy.stores.mongo_errors import DUPLICATE_KEY, CommandRejected, poison
@@ -120,7 +121,7 @@ class MongoStore:
             self._outdated.discard(namespace)
         return answers
 
-    async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
+    async def seed(self, namespace: Namespace, writes: Sequence[Write | Encoded]) -> list[Outcome | Poison]:
         with self._open_ended(namespace) as table:
             answers = await convergence.seed(table, writes, look_first=namespace in self._seeded)
         if answers.count(Outcome.STALE) > _MANY_STALE * len(answers):

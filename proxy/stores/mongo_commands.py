@@ -23,8 +23,8 @@ from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.read_concern import ReadConcern
 
-from proxy.stores.bson_form import OPTIONS, RAW, decode
-from proxy.stores.convergence import FLOOR, Area, Found, Item, Pair, Wrote, both
+from proxy.stores.bson_form import OPTIONS, RAW, Encoded, decode
+from proxy.stores.convergence import FLOOR, Area, Found, Item, Pair, Wrote
 from proxy.stores.identity import identity
 from proxy.stores.mongo_errors import (
     DUPLICATE_KEY,
@@ -169,10 +169,12 @@ class MongoCollections:
                 answers[numbers[error["index"]]] = _failed(error)
         return [answers[number] for number in range(len(items))]
 
-    async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
+    async def insert(self, items: Sequence[Item | Encoded]) -> list[Wrote | Poison]:
         place = self._places[Area.DOCUMENTS]
-        documents = [_complete(item) for item in items]
+        documents = [item if isinstance(item, Encoded) else _complete(item) for item in items]
         answers, replies = await self._write("insert", "documents", place, documents)
+        if not answers and len(replies) == 1 and not replies[0][1].get("writeErrors"):
+            return [Wrote.CREATED] * len(items)
         for numbers, reply in replies:
             for number in numbers:
                 answers[number] = Wrote.CREATED
@@ -204,17 +206,16 @@ class MongoCollections:
     async def graves(self, ids: Sequence[Any]) -> dict[Hashable, Pair]:
         """Keys that lie side by side are looked for as a range, where few others lie between them: that costs the
         store far less than as many keys one by one."""
-        kinds = {type(value) for value in ids}
+        kinds = set(map(type, ids))
         if len(ids) < _FEW or len(kinds) > 1 or not kinds <= _ORDERED:
             return await self.pairs(Area.TOMBSTONES, [FLOOR, *ids])
         between = {"_id": {"$gte": min(ids), "$lte": max(ids)}}
-        fields = {"_cw.v": 1, "_cw.r": 1}
-        near, floor = await both(
-            self._find(Area.TOMBSTONES, between, fields, len(ids)), self.pairs(Area.TOMBSTONES, [FLOOR])
+        near = await self._find(
+            Area.TOMBSTONES, {"$or": [between, {"_id": FLOOR}]}, {"_cw.v": 1, "_cw.r": 1}, len(ids)
         )
         if len(near) == len(ids):  # there may be more
             return await self.pairs(Area.TOMBSTONES, [FLOOR, *ids])
-        return floor | {identity(document["_id"]): _pair(document.get("_cw")) for document in near}
+        return {identity(document["_id"]): _pair(document.get("_cw")) for document in near}
 
     async def documents(self, ids: Sequence[Any]) -> dict[Hashable, Found]:
         found = {}

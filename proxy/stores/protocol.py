@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from proxy.stores.bson_form import Encoded
+
 Document = Mapping[str, Any]
 """With `_id`; `_cw` is added by the store and holds what the mapping puts into `Write.extra` beside v and r."""
 
@@ -143,8 +145,11 @@ class Store(Protocol):
         predecessor.
         """
 
-    async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
-        """Each document is put in with version 0, only if there is neither document nor tombstone."""
+    async def seed(self, namespace: Namespace, writes: Sequence[Write | Encoded]) -> list[Outcome | Poison]:
+        """Each document is put in with version 0, only if there is neither document nor tombstone.
+
+        One that is encoded has its `_cw` already: `SEEDED`, and what of `Write.extra` there is.
+        """
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:
         """What is there, in the order of `keys`."""

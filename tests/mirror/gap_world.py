@@ -13,6 +13,7 @@ from proxy.mirror.effects import Cause, TableId
 from proxy.mirror.tables import MirroredTable, Surroundings, TableBook
 from proxy.phases import Phase
 from proxy.sql.model import Verb
+from proxy.stores.bson_form import Encoded
 from proxy.stores.protocol import (
     NOTHING,
     Document,
@@ -108,7 +109,7 @@ class MemoryStore(_Unasked):
             found.append(Outcome.APPLIED)
         return found
 
-    async def seed(self, namespace: Namespace, writes: Sequence[Write]) -> list[Outcome | Poison]:
+    async def seed(self, namespace: Namespace, writes: Sequence[Write | Encoded]) -> list[Outcome | Poison]:
         raise NotImplementedError
 
     async def states(self, namespace: Namespace, keys: Sequence[Key]) -> list[State]:

@@ -11,9 +11,16 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from proxy.stores.bson_form import Encoded, decode
 from proxy.stores.convergence import FLOOR, Area, Found, Item, Pair, Wrote
 from proxy.stores.identity import identity
 from proxy.stores.protocol import Poison
+
+
+def plain(encoded: Encoded) -> Item:
+    document = decode(bytes(encoded.raw))
+    mark = document.pop("_cw")
+    return Item(encoded.id, Pair(mark.pop("v"), mark.pop("r")), document, mark)
 
 
 class Choices(Protocol):
@@ -116,14 +123,15 @@ class SimulatedClient:
             place.setdefault(key, item)
         return [answers[index] for index in range(len(items))]
 
-    async def insert(self, items: Sequence[Item]) -> list[Wrote | Poison]:
+    async def insert(self, items: Sequence[Item | Encoded]) -> list[Wrote | Poison]:
         place = self._store.area(Area.DOCUMENTS)
         answers: dict[int, Wrote | Poison] = {}
         for index in self._shuffled(len(items)):
             await self.step()
-            key = identity(items[index].id)
+            item = items[index]
+            key = identity(item.id)
             answers[index] = Wrote.EXISTS if key in place else Wrote.CREATED
-            place.setdefault(key, items[index])
+            place.setdefault(key, item if isinstance(item, Item) else plain(item))
         return [answers[index] for index in range(len(items))]
 
     async def remove(self, items: Sequence[Item]) -> int:

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.stores import convergence
+from proxy.stores.bson_form import Encoded
 from proxy.stores.convergence import FLOOR, Area, Pair
 from proxy.stores.identity import identity
 from proxy.stores.protocol import Key, Outcome, Poison, Repair, Write
@@ -155,7 +157,12 @@ class TestNewestStands:
             world.start(job)
 
         def seed_job() -> None:
-            writes = [Write(key(number), {"_id": number, "by": "seed"}, 0) for number in keys]
+            writes: list[Write | Encoded] = [
+                Encoded(number, bson.encode({"_id": number, "by": "seed", "_cw": {"v": 0, "r": 0}}))
+                if choices.random() < 0.5
+                else Write(key(number), {"_id": number, "by": "seed"}, 0)
+                for number in keys
+            ]
             for number in keys:
                 written[number].possible[Pair(0, 0)] = {"_id": number, "by": "seed"}
                 written[number].certain.add(Pair(0, 0))

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bson
 import pymongo
 import pytest
 from bson import Binary, Decimal128, Int64
 from bson.datetime_ms import DatetimeMS
 
 from devstack.document_store import DocumentStore
+from proxy.stores.bson_form import Encoded
 from proxy.stores.identity import identity
 from proxy.stores.mongo import MongoStore, StoreUriError, open_store
 from proxy.stores.protocol import (
@@ -42,6 +44,11 @@ def key(value: Any) -> Key:
 
 def put(value: Any, version: int, **document: Any) -> Write:
     return Write(key(value), {"_id": value, **document}, version)
+
+
+def encoded(value: Any, **document: Any) -> Encoded:
+    mark = {"v": Int64(0), "r": 0, "us": {"a": 7}}
+    return Encoded(value, bson.encode({"_id": value, **document, "_cw": mark}))
 
 
 def gone(value: Any, version: int) -> Write:
@@ -281,6 +288,28 @@ class TestSeed:
             (5, None),
             (0, 0),
         ]
+
+    async def test_what_is_encoded_is_seeded_like_any_other(
+        self, store: MongoStore, namespace: Namespace
+    ) -> None:
+        await store.apply(namespace, [put(1, 5, a=1), gone(2, 5)])
+        others = (encoded(number, a=0) for number in (1, 2, 3, 5))
+        writes: list[Write | Encoded] = [put(4, 0, a=0), *others]
+        assert await store.seed(namespace, writes) == [APPLIED, STALE, STALE, APPLIED, APPLIED]
+        assert await store.seed(namespace, writes) == [STALE] * 5
+        assert await state(store, namespace, 3) == State(0, 0, {"_id": 3, "a": 0}, {"us": {"a": 7}})
+        assert await store.apply(namespace, [put(5, 1, a=1)]) == [APPLIED]
+
+    async def test_what_is_encoded_and_too_large_stops_no_other(
+        self, store: MongoStore, namespace: Namespace
+    ) -> None:
+        large = encoded(2, a="x" * (17 << 20))
+        writes: list[Write | Encoded] = [encoded(1), large, encoded({"$a": 1}), put(4, 0), encoded(5)]
+        first, second, third, *rest = await store.seed(namespace, writes)
+        assert [first, *rest] == [APPLIED] * 3
+        assert isinstance(second, Poison)
+        assert "17,825," in second.reason
+        assert isinstance(third, Poison)
 
     async def test_any_image_is_newer(self, store: MongoStore, namespace: Namespace) -> None:
         await store.seed(namespace, [put(1, 0, a=0)])
