@@ -11,7 +11,7 @@ COPY proxy ./proxy
 RUN python -m venv /opt/causeway \
  && /opt/causeway/bin/pip install --no-cache-dir --disable-pip-version-check .
 # What is compiled is optional for the build, not for this image. From /, so that the installed package is imported.
-RUN cd / && /opt/causeway/bin/python -c "import proxy.wire._framing, proxy.session._relay; assert proxy.COMPILED"
+RUN cd / && /opt/causeway/bin/python -c "import proxy.wire._framing, proxy.session._relay, proxy.documents._rows; assert proxy.COMPILED"
 RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/causeway
 
 # Runtime: no compiler, no pip cache, no root. Nothing in it needs a shell.

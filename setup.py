@@ -2,7 +2,8 @@
 
 All of it is optional. Where no C compiler is present, or mypyc cannot do its part, the Python sources are used:
 
-- the byte path of connections that are only forwarded has twins written in C;
+- the byte path of connections that are only forwarded, and the way of a row to its document in a backfill, have
+  twins written in C;
 - the hot modules of capture (`MODULES` in proxy/compiled.py) are compiled from their sources by mypyc, unless
   CAUSEWAY_PURE_PYTHON=1. They are put beside their sources, with a record of what they were made from.
 """
@@ -91,5 +92,6 @@ setup(
             depends=["proxy/wire/walk.h"],
             optional=True,
         ),
+        Extension("proxy.documents._rows", sources=["proxy/documents/_rows.c"], optional=True),
     ],
 )

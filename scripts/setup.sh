@@ -62,19 +62,20 @@ ensure_project() {
   extension_stamp >"$venv/extension"
 }
 
-# What the compiled header walk was made from, and whether there is one.
+# What the extensions in C were made from, and whether there are all.
 extension_stamp() {
   local built=pure
-  ! { compgen -G 'proxy/wire/_framing.*.so' && compgen -G 'proxy/session/_relay.*.so'; } >/dev/null || built=compiled
+  ! { compgen -G 'proxy/wire/_framing.*.so' && compgen -G 'proxy/session/_relay.*.so' &&
+    compgen -G 'proxy/documents/_rows.*.so'; } >/dev/null || built=compiled
   command -v "${CC:-cc}" >/dev/null || [ "$built" = compiled ] || built=no-compiler
   echo "$(contents setup.py proxy/*/*.[ch]) $built"
 }
 
-# The optional C extension, in place: anew when its source changed, was cleaned away, or a compiler has come.
+# The optional extensions in C, in place: anew when a source changed, was cleaned away, or a compiler has come.
 ensure_extension() {
   [ "$(extension_stamp)" != "$(cat "$venv/extension" 2>/dev/null)" ] || return 0
-  rm -f proxy/wire/_framing.*.so proxy/session/_relay.*.so
-  step "compiled header walk (optional)" "The pure Python version is used without it: make CC=false" \
+  rm -f proxy/wire/_framing.*.so proxy/session/_relay.*.so proxy/documents/_rows.*.so
+  step "extensions in C (optional)" "The pure Python version is used without it: make CC=false" \
     env CAUSEWAY_PURE_PYTHON=1 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --editable .
   extension_stamp >"$venv/extension"
 }

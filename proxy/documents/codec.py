@@ -64,13 +64,19 @@ class Codec:
     """From the `_id` to what `text` takes."""
     binary: bool = True
     """Whether `decode` and `out` can be used; otherwise the text must come from the server."""
+    native: str = ""
+    """The kind of value as which the compiled encoder of rows does what `decode` does; empty: it asks `decode`."""
 
 
 def text_codec(
-    out: Callable[[bytes], str], *, keyed: bool = True, key: Callable[[Any], KeyParts] = plain_key
+    out: Callable[[bytes], str],
+    *,
+    keyed: bool = True,
+    key: Callable[[Any], KeyParts] = plain_key,
+    native: str = "",
 ) -> Codec:
     """A type whose documents hold its text output."""
-    return Codec(out, out, identity, _string, key=key if keyed else None)
+    return Codec(out, out, identity, _string, key=key if keyed else None, native=native)
 
 
 def _string(value: Any) -> str:

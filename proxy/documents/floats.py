@@ -165,6 +165,7 @@ FLOAT4 = Codec(
     marked=True,
     key=_key,
     from_id=_from_id,
+    native="float4",
 )
 FLOAT8 = Codec(
     _decode8,
@@ -174,4 +175,5 @@ FLOAT8 = Codec(
     marked=True,
     key=_key,
     from_id=_from_id,
+    native="float8",
 )

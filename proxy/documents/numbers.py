@@ -95,10 +95,10 @@ def _parse_int(bits: int, of: Callable[[int], int]) -> Callable[[str], int]:
     return parse
 
 
-BOOL = Codec(_bool, lambda raw: "f" if raw == b"\0" else "t", _parse_bool, _bool_text)
-INT2 = Codec(_int2, lambda raw: str(_INT2(raw)[0]), _parse_int(16, int), _int_text)
-INT4 = Codec(_int4, lambda raw: str(_INT4(raw)[0]), _parse_int(32, int), _int_text)
-INT8 = Codec(_int8, lambda raw: str(_INT8(raw)[0]), _parse_int(64, Int64), _int_text)
+BOOL = Codec(_bool, lambda raw: "f" if raw == b"\0" else "t", _parse_bool, _bool_text, native="bool")
+INT2 = Codec(_int2, lambda raw: str(_INT2(raw)[0]), _parse_int(16, int), _int_text, native="int2")
+INT4 = Codec(_int4, lambda raw: str(_INT4(raw)[0]), _parse_int(32, int), _int_text, native="int4")
+INT8 = Codec(_int8, lambda raw: str(_INT8(raw)[0]), _parse_int(64, Int64), _int_text, native="int8")
 OID = text_codec(lambda raw: str(_OID(raw)[0]))
 OID8 = text_codec(lambda raw: str(_OID8(raw)[0]))
 
@@ -264,4 +264,5 @@ NUMERIC = Codec(
     marked=True,
     key=_numeric_key,
     from_id=lambda value: (value, None, None),
+    native="numeric",
 )

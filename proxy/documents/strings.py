@@ -32,16 +32,20 @@ def reader(encoding: str) -> Callable[[bytes], str]:
     return read
 
 
+def _native(encoding: str, kind: str) -> str:
+    return kind if encoding == "utf-8" else ""
+
+
 @lru_cache(maxsize=64)
 def text_like(encoding: str) -> Codec:
     """text, varchar, name, enums, citext, json and whatever else sends its text."""
-    return text_codec(reader(encoding))
+    return text_codec(reader(encoding), native=_native(encoding, "text"))
 
 
 @lru_cache(maxsize=64)
 def json_text(encoding: str) -> Codec:
     """json: kept as it was written; no key, as the type has no equality."""
-    return text_codec(reader(encoding), keyed=False)
+    return text_codec(reader(encoding), keyed=False, native=_native(encoding, "text"))
 
 
 @lru_cache(maxsize=64)
@@ -62,7 +66,7 @@ def bpchar(encoding: str, length: int | None) -> Codec:
     """char(n): without its padding. `length` is n; None for bpchar without one, whose spaces are kept but in a key."""
     read = reader(encoding)
     if length is None:
-        return text_codec(read, key=_unpadded_key)
+        return text_codec(read, key=_unpadded_key, native=_native(encoding, "text"))
 
     def decode(raw: bytes) -> str:
         return read(raw).rstrip(" ")
@@ -72,7 +76,7 @@ def bpchar(encoding: str, length: int | None) -> Codec:
             return value.ljust(length)
         raise Foreign("not a string")
 
-    return Codec(decode, read, lambda given: given.rstrip(" "), text)
+    return Codec(decode, read, lambda given: given.rstrip(" "), text, native=_native(encoding, "padded"))
 
 
 def _unpadded_key(value: str) -> KeyParts:
@@ -106,7 +110,7 @@ def _bytea_text(value: Any) -> str:
     raise Foreign("not binary data")
 
 
-BYTEA = Codec(identity, _bytea_out, _parse_bytea, _bytea_text)
+BYTEA = Codec(identity, _bytea_out, _parse_bytea, _bytea_text, native="bytea")
 
 
 def _uuid(raw: bytes) -> Binary:
@@ -126,4 +130,6 @@ def _uuid_text(value: Any) -> str:
     raise Foreign("not a UUID")
 
 
-UUID = Codec(_uuid, _uuid_out, lambda text: Binary(uuid.UUID(text).bytes, UUID_SUBTYPE), _uuid_text)
+UUID = Codec(
+    _uuid, _uuid_out, lambda text: Binary(uuid.UUID(text).bytes, UUID_SUBTYPE), _uuid_text, native="uuid"
+)

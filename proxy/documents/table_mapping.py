@@ -25,7 +25,7 @@ FLAGS = "flags"
 KEY = "key"
 """Fields of `_cw` that belong to the mapping."""
 
-_FAULTS = (ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError, struct_error)
+FAULTS = (ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError, struct_error)
 """What a codec may raise on bytes or values that are not of its type; Unfit and Foreign are among them."""
 
 
@@ -158,7 +158,7 @@ class TableMapping:
                 return Key(value, value)
             identifier, token, _ = key(value)
             return Key(identifier, token)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise self._unfit(fields, self.key_parts, error) from None
 
     def _composite(self, values: Sequence[Any]) -> Key:
@@ -199,7 +199,7 @@ class TableMapping:
             return self.key_of_text(self.key_text(identifier))
         except Foreign:
             raise
-        except _FAULTS:
+        except FAULTS:
             raise Foreign("the _id is not a key of this table") from None
 
     def document(self, fields: Fields, text: bytes | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -228,7 +228,7 @@ class TableMapping:
                 document[name] = None if raw is None else decode(raw)
             if self._marked:
                 self._put_marked(fields, document, extra)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise self._unfit(fields, self.columns, error) from None
         if self.needs_text:
             self._put_texts(text, document, extra)
@@ -261,7 +261,7 @@ class TableMapping:
             )
         try:
             values = parse_row_text(reader(self.encoding)(text))
-        except _FAULTS:
+        except FAULTS:
             raise Unrepresentable(first, "the text of the row cannot be read") from None
         if len(values) != len(self.oids):
             raise Unrepresentable(first, "the text of the row has another number of columns")
@@ -272,7 +272,7 @@ class TableMapping:
                 continue
             try:
                 parsed = column.codec.parse(value)
-            except _FAULTS:
+            except FAULTS:
                 raise Unrepresentable(column.name, "its text cannot be read") from None
             if not column.codec.marked:
                 document[column.field] = parsed
@@ -297,7 +297,7 @@ class TableMapping:
                 column.codec.decode(raw)
             except Unfit as unfit:
                 return Unrepresentable(column.name, str(unfit))
-            except _FAULTS as other:
+            except FAULTS as other:
                 return Unrepresentable(
                     column.name, f"its binary form cannot be read ({type(other).__name__})"
                 )
@@ -312,7 +312,7 @@ class TableMapping:
             return tuple(self._value_text(name, fields, text) for name in columns)
         except NotMirrored:
             raise
-        except _FAULTS as error:
+        except FAULTS as error:
             known = [column for column in (*self.columns, *self.hidden.values()) if column.name in columns]
             raise self._unfit(fields, known, error) from None
 
@@ -374,7 +374,7 @@ class TableMapping:
                     )
                 else:
                     values[column.name] = None if value is None else codec.text(value)
-            except _FAULTS as error:
+            except FAULTS as error:
                 raise ForeignField(column.name, str(error) if isinstance(error, Foreign) else "") from None
         return values
 

@@ -148,7 +148,15 @@ def timestamp(precision: int | None, *, zone: bool) -> Codec:
         return _WORDS[flag] if flag else _moment_text(int(value), us or 0, suffix)
 
     return Codec(
-        decode, out, parse, text, marked=True, timed=not exact, key=_moment_key, from_id=_moment_from_id
+        decode,
+        out,
+        parse,
+        text,
+        marked=True,
+        timed=not exact,
+        key=_moment_key,
+        from_id=_moment_from_id,
+        native="timestamp3" if exact else "timestamp",
     )
 
 
@@ -225,7 +233,16 @@ def _date_from_id(value: Any) -> Marked:
     return value, None, None
 
 
-DATE = Codec(_date, _date_out, _parse_date, _date_text, marked=True, key=_date_key, from_id=_date_from_id)
+DATE = Codec(
+    _date,
+    _date_out,
+    _parse_date,
+    _date_text,
+    marked=True,
+    key=_date_key,
+    from_id=_date_from_id,
+    native="date",
+)
 
 
 def _time(raw: bytes) -> str:
@@ -243,7 +260,7 @@ def _time_text(value: Any) -> str:
     raise Foreign("not a string")
 
 
-TIME = Codec(_time, lambda raw: _trimmed(_time(raw)), _parse_time, _time_text)
+TIME = Codec(_time, lambda raw: _trimmed(_time(raw)), _parse_time, _time_text, native="time")
 """Always with six digits behind the point, so that strings compare as times do."""
 
 
