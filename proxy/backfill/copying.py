@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from proxy.backfill.chunks import KeyPages
 from proxy.backfill.run import Claim, Counts
 from proxy.documents.codec import Unrepresentable, plain_key
+from proxy.documents.encoding import encoder_of
 from proxy.documents.records import Fields, parse_read
 from proxy.documents.table_mapping import TableMapping
 from proxy.fleet.returns import leave_reread
@@ -37,6 +38,7 @@ from proxy.mirror.reread_rows import Outcome as Reread
 from proxy.mirror.reread_rows import Pass
 from proxy.mirror.tables import MirroredTable
 from proxy.names import TableName
+from proxy.stores.bson_form import Encoded
 from proxy.stores.protocol import Key, Outcome, Poison, Store, Write
 
 BATCH = 1000
@@ -110,6 +112,7 @@ class Copier:
         self._batch = batch
         self._reread_rows = reread_rows
         self._clock = clock
+        self._encoder = encoder_of(table.mapping)
         self._pages = KeyPages(table.relation, table.mapping.key_columns, table.snapshot.types)
 
     @property
@@ -132,13 +135,14 @@ class Copier:
                 began = self._clock()
                 answers = await host.store.seed(table.mapping.namespace, writes) if writes else []
                 slowest = max(slowest, self._clock() - began)
-                poisoned += [
-                    (table.mapping.key_text(write.key.value), answer.reason)
-                    for write, answer in zip(writes, answers, strict=True)
-                    if isinstance(answer, Poison)
-                ]
-                await self._record(poisoned, position)
                 seeded = answers.count(Outcome.APPLIED)
+                if seeded < len(answers):
+                    poisoned += [
+                        (table.mapping.key_text(_id(write)), answer.reason)
+                        for write, answer in zip(writes, answers, strict=True)
+                        if isinstance(answer, Poison)
+                    ]
+                await self._record(poisoned, position)
                 counts += Counts(
                     rows=len(part),
                     seeded=seeded,
@@ -191,7 +195,19 @@ class Copier:
         source: Source = self._host.source(self.table.database)
         return [row[0] for row in await source.fetch(query, *arguments)]
 
-    def _writes(self, records: Iterable[bytes]) -> tuple[list[Write], list[Poisoned]]:
+    def _writes(self, records: list[bytes]) -> tuple[Sequence[Write | Encoded], list[Poisoned]]:
+        if self._encoder is None:
+            return self._by_codecs(records)
+        encoded = self._encoder.encode(records)
+        done = [one for one in encoded if one is not None]
+        if len(done) == len(records):
+            return done, []
+        others, poisoned = self._by_codecs(
+            [record for record, one in zip(records, encoded, strict=True) if one is None]
+        )
+        return [*done, *others], poisoned
+
+    def _by_codecs(self, records: Iterable[bytes]) -> tuple[list[Write], list[Poisoned]]:
         writes: list[Write] = []
         poisoned: list[Poisoned] = []
         mapping, shape, plain = None, None, False
@@ -277,6 +293,10 @@ async def open_gap(store: Store, proxy: str, database: str, unseen: Unseen, vers
     moment = datetime.now(UTC)
     state = StoredGap(gap_id(database, unseen), database, unseen, "", version, 1, moment, moment, True)
     await store.open_gap(entry_of(state, proxy))
+
+
+def _id(write: Write | Encoded) -> Any:
+    return write.id if isinstance(write, Encoded) else write.key.value
 
 
 def _key_text(mapping: TableMapping, fields: Fields) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from proxy.backfill.copying import MAX_POISONED, Copier, Done, Shifted
 from proxy.backfill.member import NotReady
 from proxy.backfill.run import Claim, Counts
 from proxy.catalog.source import SourceDatabase
+from proxy.documents.encoding import RowEncoder
 from proxy.documents.mapping import Server, build_mapping
 from proxy.mirror.effects import TableId
 from proxy.mirror.tables import MirroredTable
 from proxy.names import TableName
+from proxy.stores.bson_form import Encoded, decode
 from proxy.stores.model import ModelStore
 from proxy.stores.protocol import Key, Namespace, Poison, Repair, State, Write
 from tests.documents.made import rule_of
@@ -149,6 +152,43 @@ async def test_poison_is_a_gap_of_its_rows(host: Host, postgres: PostgresServer)
     assert gaps["too large"].rows == {"columns": ["id"], "values": [["1"], ["3"]]}
     assert {gap.cause for gap in gaps.values()} == {"poison"}
     assert len(gaps) == 2
+
+
+def counting(seed: Any, writes: Counter[type]) -> Any:
+    async def counted(namespace: Namespace, given: Any) -> Any:
+        writes.update(map(type, given))
+        return await seed(namespace, given)
+
+    return counted
+
+
+async def test_with_and_without_the_compiled_encoder_the_same_is_written(
+    host: Host, postgres: PostgresServer
+) -> None:
+    postgres.psql(
+        "alter table orders add at timestamptz, add tags int[];"
+        " update orders set big = id * 1.50, at = timestamptz '2026-01-01' + id * interval '1.000037 s';"
+        " update orders set big = 'NaN', at = 'infinity' where id = 3; update orders set big = null where id = 4;"
+        " update orders set big = 10::numeric ^ 7000 where id = 5; update orders set tags = '{1,null}'",
+        host.source_.database,
+    )
+    seen = []
+    for compiled in (True, False):
+        other = await made(host.source_)
+        writes = Counter[type]()
+        other.store.seed = counting(other.store.seed, writes)  # type: ignore[method-assign]
+        copying = copier(other, batch=6)
+        if not compiled:
+            copying._encoder = None
+        done = await copying.seed(WHOLE)
+        gaps = [(gap.rows, gap.detail) for gap in await other.store.gaps()]
+        ids = [document["_id"] for document in other.store.documents(NAMESPACE)]
+        documents = {decode(raw)["_id"]: raw for raw in await other.store.read(NAMESPACE, ids)}
+        seen.append((done.counts, gaps, documents))
+        usual = 8 if compiled and RowEncoder is not None else 0
+        assert (writes[Encoded], writes[Write]) == (usual, 9 - usual)
+    assert seen[0] == seen[1]
+    assert len(seen[0][2]) == 9
 
 
 async def test_too_much_poison_is_one_gap_of_the_table(host: Host, postgres: PostgresServer) -> None:

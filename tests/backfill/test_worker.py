@@ -20,6 +20,7 @@ from proxy.backfill.gate import Refused
 from proxy.backfill.member import open_member
 from proxy.backfill.moves import cancel, pause, resume, tune
 from proxy.backfill.run import Counts, Mode, Status
+from proxy.stores.bson_form import Encoded
 from proxy.stores.protocol import Key, StoreUnavailable, Write
 from tests.backfill.copy_world import OFFLINE, CopyWorld, copy_world
 from tests.mirroring.rig import eventually
@@ -269,7 +270,8 @@ async def test_a_process_that_was_given_up_reads_its_chunk_again_by_way_of_repai
             async def stale(namespace: Any, writes: Any) -> Any:
                 """As if the rows had been read before somebody changed them."""
                 absences[:] = [True, True, False]
-                return await seeds(namespace, [replace(one, document={"note": "stale"}) for one in writes])
+                keys = [one.id if isinstance(one, Encoded) else one.key.value for one in writes]
+                return await seeds(namespace, [Write(Key(key, key), {"note": "stale"}, 0) for key in keys])
 
             patch.setattr(member.store, "seed", stale)
             run = await world.worker(member, "orders").work()
