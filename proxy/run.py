@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -12,6 +11,7 @@ import uvloop
 
 from proxy.admin.counters import Counters
 from proxy.admin.http import AdminServer, AdminSource
+from proxy.collector import calm_collector
 from proxy.config import Settings, limits
 from proxy.instance import Instance, StartError, configure_logs
 from proxy.logs import get_logger
@@ -22,9 +22,6 @@ log = get_logger(__name__)
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-
-COLLECTOR_THRESHOLDS = (50_000, 20, 50)
-"""See `gc.set_threshold`."""
 
 
 class Runnable(Protocol):
@@ -79,13 +76,6 @@ async def _run(settings: Settings) -> int:
         await admin.stop()
     log.info("stopped")
     return EXIT_OK
-
-
-def calm_collector() -> None:
-    """Fewer looks for garbage cycles: a proxy makes many short-lived objects and hardly any cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 async def serve(

@@ -12,11 +12,12 @@ from typing import Any
 
 import uvloop
 
+from proxy.collector import calm_collector
 from proxy.control import ControlServer
 from proxy.instance import Instance, StartError
 from proxy.limit import SharedLimit
 from proxy.logs import get_logger
-from proxy.run import EXIT_FAILED, EXIT_OK, calm_collector, serve
+from proxy.run import EXIT_FAILED, EXIT_OK, serve
 from proxy.wire.startup import MAX_CANCEL_PACKET, CancelRequest, read_packet
 from proxy.workers import Assignment, ask_siblings
 

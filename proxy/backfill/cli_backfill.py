@@ -107,17 +107,19 @@ def start(
         throttle_query, throttle_limit,
     )  # fmt: skip
     loaded = load_settings(ctx.obj, upstream_optional=True)
-    import asyncio
+    import uvloop
 
     from proxy.backfill.joining import Wanted
     from proxy.backfill.run import Mode
     from proxy.backfill.running import backfill
+    from proxy.collector import calm_collector
     from proxy.logs import configure
 
     configure(loaded.settings.log_format, "error")
     wanted = Wanted(Mode.REFRESH if refresh else Mode.SEED, since, tuning, offline, again)
+    calm_collector()
     with ends_on_failure(), _shown(as_json) as shown:
-        good = asyncio.run(backfill(loaded.settings, tables or [], wanted, shown, every=every))
+        good = uvloop.run(backfill(loaded.settings, tables or [], wanted, shown, every=every))
     raise typer.Exit(EXIT_OK if good else EXIT_FAILED)
 
 
