@@ -28,6 +28,9 @@ _SIZE = Struct("<i").unpack_from
 _LONG = Struct("<q").unpack_from
 _FIRST_BATCH: Final = b"\x04firstBatch\x00"
 _ID: Final = b"\x12id\x00"
+_TEXT: Final = 0x02
+_WIDTHS: Final = {_TEXT: 0, 0x03: 0, 0x04: 0, 0x08: 1, 0x11: 8, 0x12: 8}
+"""Bytes of values, by BSON's types; 0: it begins with how many."""
 _MAJORITY: Final = {"level": "majority"}
 
 
@@ -131,18 +134,27 @@ def documents(batch: bytes, position: int = 0) -> list[bytes]:
 def first(cursor: bytes) -> tuple[list[bytes], int]:
     """The documents of the `cursor` of a reply to find, and its number where there are more to come, else 0.
 
+    MongoDB has the batch first and then the number, DocumentDB the other way round, with the name in between.
     https://bsonspec.org
     """
-    if not cursor.startswith(_FIRST_BATCH, 4):
+    batch, number, position, end = -1, -1, 4, len(cursor) - 1
+    while position < end:
+        kind = cursor[position]
+        behind = cursor.index(0, position) + 1
+        name = cursor[position:behind]
+        if name == _FIRST_BATCH:
+            batch = behind
+        elif name == _ID:
+            (number,) = _LONG(cursor, behind)
+        size = _WIDTHS.get(kind, -1)
+        if size < 0:
+            return _first(cursor)
+        position = behind + (size or _SIZE(cursor, behind)[0] + (4 if kind == _TEXT else 0))
+    if batch < 0 or number < 0:
         return _first(cursor)
-    position = 4 + len(_FIRST_BATCH)
-    end = position + _SIZE(cursor, position)[0]
-    if not cursor.startswith(_ID, end):
-        return _first(cursor)
-    (number,) = _LONG(cursor, end + len(_ID))
     found = []
-    position += 4
-    end -= 1
+    position = batch + 4
+    end = batch + _SIZE(cursor, batch)[0] - 1
     while position < end:  # an array is a document with the names 0, 1, ...
         position = cursor.index(0, position) + 1
         (size,) = _SIZE(cursor, position)

@@ -38,6 +38,31 @@ def test_a_reply_in_any_order(order: tuple[str, ...], count: int, number: int) -
     assert first(cursor) == ([ONE] * count, number)
 
 
+@pytest.mark.parametrize(
+    ("more", "plain"),
+    [
+        ({"partialResultsReturned": True, "atClusterTime": bson.Timestamp(1, 2), "token": {"id": 3}}, True),
+        ({"other": 1.5}, False),
+        ({"id": Int64(-7)}, False),
+        ({"id": 7}, False),
+    ],
+)
+def test_what_stands_beside_is_passed_over(
+    more: dict[str, Any], plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly: list[bytes] = []
+    right = reader._first
+
+    def slow(cursor: bytes) -> tuple[list[bytes], int]:
+        slowly.append(cursor)
+        return right(cursor)
+
+    monkeypatch.setattr(reader, "_first", slow)
+    values = {"id": Int64(7), **more, "firstBatch": [bson.decode(ONE)]}
+    assert first(bson.encode(values)) == ([ONE], values["id"])
+    assert bool(slowly) is not plain
+
+
 @pytest.fixture
 async def filled(store: MongoStore, namespace: Namespace) -> AsyncIterator[Namespace]:
     collection = store.link.client[namespace.database][namespace.collection]
