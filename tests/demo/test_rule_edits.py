@@ -22,7 +22,7 @@ def test_each_edit_is_as_good_as_it_says(edit: Edit, tmp_path: Path) -> None:
         found = {str(name).rpartition(".")[2]: rule.holding for name, rule in rules.tables.items()}
         assert {table: holding.requested for table, holding in found.items()} == edit.requested
         assert all(holding.effective >= edit.effective[table] for table, holding in found.items())
-        assert all(rule.gates.min_comparisons == 50 for rule in rules.tables.values())
+        assert all(rule.gates.min_comparisons == 25 for rule in rules.tables.values())
     else:
         with pytest.raises(RulesError) as caught:
             load_rules(file)
