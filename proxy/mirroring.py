@@ -313,10 +313,11 @@ class Mirroring:
     def _limit_reached(self, name: str) -> None:
         self._counters.limits_reached[name] += 1
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _defined(self, database: str, then: Callable[[], None]) -> bool:
         """A session has run DDL: look at the catalogue, and tell it when that is done."""
@@ -327,6 +328,7 @@ class Mirroring:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 await self._catalogue.refresh(database)
+                await self._outside.looked()
         except TimeoutError:
             log.warning("catalogue_slow", database=database, seconds=LOOK_TIMEOUT)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Protocol
 
@@ -40,9 +41,10 @@ class OutsideGaps:
         gaps: GapSink,
         catalogue: Catalogue,
         latest: Callable[[str], int],
-        begin: Callable[[Coroutine[None, None, None]], None],
+        begin: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         """`latest` gives a database's newest version; `begin` lets work run beside the caller's."""
+        self._looking: set[asyncio.Task[None]] = set()
         self._gaps = gaps
         self._catalogue = catalogue
         self._latest = latest
@@ -65,9 +67,17 @@ class OutsideGaps:
             if change.verdict is not Verdict.GAP:
                 log.info("table_changed", database=database, table=str(change.table), change=change.detail)
             elif change.unless_empty:
-                self._begin(self._unless_empty(database, change))
+                looking = self._begin(self._unless_empty(database, change))
+                self._looking.add(looking)
+                looking.add_done_callback(self._looking.discard)
             else:
                 self._ddl(database, change)
+
+    async def looked(self) -> None:
+        """Returns once all that `changed` has begun to look at is decided. Who made a table waits for it: rows of
+        theirs that came before the look would be taken for some that nobody has captured."""
+        if self._looking:
+            await asyncio.wait(tuple(self._looking))
 
     def unobserved(self, database: str, table: TableId, why: str) -> None:
         """Something else than DDL has happened that nobody could follow."""

@@ -34,8 +34,10 @@ class World:
         self.tasks: list[asyncio.Task[None]] = []
         self.gaps = OutsideGaps(self, self, lambda database: {"shop": 70}[database], self.begin)
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
-        self.tasks.append(asyncio.get_running_loop().create_task(work))
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.append(task)
+        return task
 
     def record(self, database: str, unseen: Unseen, version: int) -> None:
         self.told.append((database, unseen, version))
@@ -134,3 +136,19 @@ def test_what_nobody_could_follow() -> None:
     world = World()
     world.gaps.unobserved("shop", ORDERS, "another proxy was silent")
     assert world.told == [("shop", Unseen(Cause.UNOBSERVED, ORDERS, None, "another proxy was silent"), 70)]
+
+
+async def test_who_made_a_table_can_wait_until_it_was_looked_at() -> None:
+    world = World(empty=True)
+    await world.gaps.looked()  # nothing is looked at
+    world.let.clear()
+    begun = asyncio.create_task(world.changed(snapshot(), snapshot(BEFORE)))
+    await world.asking.wait()
+    waiting = asyncio.create_task(world.gaps.looked())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    world.let.set()
+    await waiting
+    assert world.details == []
+    await begun
+    await world.gaps.looked()

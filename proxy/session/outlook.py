@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.serve.candidates import UNKNOWN, Reading, reading_of
 from proxy.serve.settings import QUERY, REPORTED, Known, known, reported
 from proxy.session.answers import FAILED_STATUS, IDLE_STATUS, goes_on
-from proxy.session.capture import Stalled
-from proxy.session.expected import HIDDEN_BIND, HIDDEN_CLOSE, HIDDEN_PARSE, Expected, Owed
+from proxy.session.expected import Owed
 from proxy.session.queries import OWN
 from proxy.session.requests import CapturingRelay
 from proxy.sql.model import Analysis
@@ -265,31 +264,10 @@ class Outlook(CapturingRelay):
             return False
         if self.status != IDLE_STATUS or self._busy() or self._unsynced:
             return False
-        name = OWN + b"_settings"
-        self._out += (
-            rewriting.close(b"S", name),  # left where the question has failed before
-            rewriting.parse(name, QUERY.encode()),
-            rewriting.bind(name, name, binary=False),
-            rewriting.execute(name),
-            rewriting.close(b"P", name),
-            rewriting.close(b"S", name),
-            rewriting.SYNC,
-        )
-        self._expected.extend(
-            (
-                HIDDEN_CLOSE,
-                HIDDEN_PARSE,
-                HIDDEN_BIND,
-                Expected(Owed.EXECUTE, hidden=True),
-                HIDDEN_CLOSE,
-                HIDDEN_CLOSE,
-                Expected(Owed.SYNC, hidden=True),
-            )
-        )
+        self._ask(OWN + b"_settings", QUERY)
         self._known = None
         self._asked_at = monotonic()
         self._asking = True
-        self._stalled = Stalled.REPLIES
         return True
 
     def _busy(self) -> bool:

@@ -11,12 +11,9 @@ from time import perf_counter_ns
 
 from proxy.admin.counters import BYTES_FROM_CLIENT, OWN_SHARE, OWN_SHARE_SUM, Counters
 from proxy.mirror.port import MirrorPort
-from proxy.session.capture import PREPARED, PREPARED_QUERY, CaptureOwner, Stalled
+from proxy.session.capture import PREPARED, PREPARED_QUERY, CaptureOwner
 from proxy.session.copying import CopyData
 from proxy.session.expected import (
-    HIDDEN_BIND,
-    HIDDEN_CLOSE,
-    HIDDEN_PARSE,
     PLAIN_BIND,
     PLAIN_FUNCTION_CALL,
     PLAIN_PARSE,
@@ -295,27 +292,7 @@ class CapturingRelay(CopyData):
         """
         self._unnamed_before = True
         self._learning = []
-        self._out += (
-            rewriting.close(b"S", PREPARED),  # left where the question has failed before
-            rewriting.parse(PREPARED, PREPARED_QUERY.encode()),
-            rewriting.bind(PREPARED, PREPARED, binary=False),
-            rewriting.execute(PREPARED),
-            rewriting.close(b"P", PREPARED),
-            rewriting.close(b"S", PREPARED),
-            rewriting.SYNC,
-        )
-        self._expected.extend(
-            (
-                HIDDEN_CLOSE,
-                HIDDEN_PARSE,
-                HIDDEN_BIND,
-                Expected(Owed.EXECUTE, hidden=True),
-                HIDDEN_CLOSE,
-                HIDDEN_CLOSE,
-                Expected(Owed.SYNC, hidden=True),
-            )
-        )
-        self._stalled = Stalled.REPLIES
+        self._ask(PREPARED, PREPARED_QUERY)
         self._flush()
 
     def _learned(self, statements: list[tuple[bytes, bytes, bytes]] | None) -> None:

@@ -9,7 +9,7 @@ from proxy.admin.counters import Counters
 from proxy.mirror.effects import Cause, Rows, Unseen
 from proxy.mirror.port import MirrorPort
 from proxy.session.capture import CaptureOwner, Replies, Stalled
-from proxy.session.expected import Expected, Owed
+from proxy.session.expected import HIDDEN_BIND, HIDDEN_CLOSE, HIDDEN_PARSE, Expected, Owed
 from proxy.session.plan import ENDS, KeyPins, Plan, Step
 from proxy.session.plans import SessionPlans
 from proxy.sql.model import Kind, Literal
@@ -82,6 +82,30 @@ class Waiting(Replies):
             self._out.append(rewriting.FLUSH)
         self._stalled = Stalled.REPLIES
         return True
+
+    def _ask(self, name: bytes, question: str) -> None:
+        """A question of ours, by itself, under a name of its own. What its failure has left is closed before it."""
+        self._out += (
+            rewriting.close(b"S", name),
+            rewriting.parse(name, question.encode()),
+            rewriting.bind(name, name, binary=False),
+            rewriting.execute(name),
+            rewriting.close(b"P", name),
+            rewriting.close(b"S", name),
+            rewriting.SYNC,
+        )
+        self._expected.extend(
+            (
+                HIDDEN_CLOSE,
+                HIDDEN_PARSE,
+                HIDDEN_BIND,
+                Expected(Owed.EXECUTE, hidden=True),
+                HIDDEN_CLOSE,
+                HIDDEN_CLOSE,
+                Expected(Owed.SYNC, hidden=True),
+            )
+        )
+        self._stalled = Stalled.REPLIES
 
     def _undecided(self) -> bool:
         """True if the message at hand must wait until it can be planned."""

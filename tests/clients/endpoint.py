@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 Kind = Literal["direct", "proxy", "dual_write", "primary_switch"]
 """`dual_write`: through a proxy that mirrors every table; `primary_switch`: through one that serves reads, too."""
 
-PATIENCE = 60.0
+PATIENCE = 15.0
 """Seconds a test waits for another session to reach a state before it fails."""
 
 

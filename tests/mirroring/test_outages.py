@@ -27,9 +27,8 @@ LONG = float(os.environ.get("CAUSEWAY_TEST_OUTAGE_SECONDS", OUTAGE))
 """Seconds in which nothing arrives at all, or only late."""
 LATE = min(LONG * 0.9, 30.0)
 """Seconds a request waits."""
-UNNOTICED = 1.9
-"""Seconds the slowest statement may take, deadlocks and a busy machine included; one that waited for the store would
-take STORE_TIMEOUT."""
+UNNOTICED = 1.5
+"""Seconds the slowest statement may take, deadlocks and a busy machine included."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 30 * OUTAGE + 2 * LONG), on_newest]
 

@@ -9,7 +9,7 @@ import psycopg
 
 from devstack.postgres import PostgresServer
 
-PATIENCE = 60.0
+PATIENCE = 15.0
 """Seconds until what has not happened is a failure."""
 
 
